@@ -1,0 +1,1 @@
+"""The domain: membership, merging, limit rules, guard. Pure; standard library only."""

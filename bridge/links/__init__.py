@@ -1,0 +1,1 @@
+"""The only importers of pyserial, bleak and python-can sockets: open, read, write, reconnect."""

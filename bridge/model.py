@@ -1,0 +1,359 @@
+"""The nouns that every part of packbridge speaks. No behaviour beyond derived values.
+
+Three rules hold here and everywhere inside: charging current is positive; every physical
+quantity carries its unit as a suffix; an absent value is None and never 0. Ratios (`soc`, `soh`)
+run from 0 to 1; percent (`soc_pct`) exists only in a `Reading`, which is what a wire says, and at
+the edges. Times are monotonic seconds; nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import TypedDict
+
+
+class Alarm(StrEnum):
+    """One set of alarm kinds for all makers; severity is said beside it, never in the name."""
+
+    CELL_OVERVOLTAGE = "cell_overvoltage"  # a cell above its limit: charging must end
+    CELL_UNDERVOLTAGE = "cell_undervoltage"  # a cell below its limit: discharging must end
+    PACK_OVERVOLTAGE = "pack_overvoltage"  # the pack's terminals above their limit
+    PACK_UNDERVOLTAGE = "pack_undervoltage"  # the pack's terminals below their limit
+    CHARGE_OVERTEMPERATURE = "charge_overtemperature"  # cells too hot to charge
+    CHARGE_UNDERTEMPERATURE = "charge_undertemperature"  # cells too cold to charge
+    DISCHARGE_OVERTEMPERATURE = "discharge_overtemperature"  # cells too hot to discharge
+    DISCHARGE_UNDERTEMPERATURE = "discharge_undertemperature"  # cells too cold to discharge
+    MOSFET_OVERTEMPERATURE = "mosfet_overtemperature"  # the BMS's switches are too hot
+    AMBIENT_OVERTEMPERATURE = "ambient_overtemperature"  # the box around the cells is too hot
+    AMBIENT_UNDERTEMPERATURE = "ambient_undertemperature"  # the box around the cells is too cold
+    CHARGE_OVERCURRENT = "charge_overcurrent"  # more charging current than allowed
+    DISCHARGE_OVERCURRENT = "discharge_overcurrent"  # more discharging current than allowed
+    SHORT_CIRCUIT = "short_circuit"  # the BMS opened on a short
+    CELL_IMBALANCE = "cell_imbalance"  # cells of one pack differ too much in voltage
+    TEMPERATURE_IMBALANCE = "temperature_imbalance"  # probes of one pack differ too much
+    PACK_IMBALANCE = "pack_imbalance"  # packs of the bank differ too much
+    SOC_LOW = "soc_low"  # the maker's own low-charge threshold
+    SOC_HIGH = "soc_high"  # the maker's own high-charge threshold
+    SOC_DRIFT = "soc_drift"  # the reported SoC contradicts what was counted or measured
+    FULLY_CHARGED = "fully_charged"  # a normal end of charge that some makers flag
+    CHARGE_FET_FAULT = "charge_fet_fault"  # the charge switch does not do what it is told
+    DISCHARGE_FET_FAULT = "discharge_fet_fault"  # the discharge switch does not do what it is told
+    FET_LOCKED = "fet_locked"  # a person or an app switched a direction off
+    PRECHARGE_FAILED = "precharge_failed"  # the bus did not come up
+    CHARGE_TIMEOUT = "charge_timeout"  # the BMS ended a charge that took too long
+    REVERSE_POLARITY = "reverse_polarity"  # the charger is connected the wrong way
+    CELL_DISCONNECTED = "cell_disconnected"  # a sense wire is broken or a cell is missing
+    TEMPERATURE_SENSOR_FAULT = "temperature_sensor_fault"  # a probe is broken or missing
+    CURRENT_SENSOR_FAULT = "current_sensor_fault"  # the current measurement can't be trusted
+    BMS_FAULT = "bms_fault"  # the BMS reports a fault of its own electronics
+    BMS_COMMUNICATION = "bms_communication"  # data of a pack is missing or too old
+    FIRE = "fire"  # smoke or aerosol sensor, or thermal runaway
+    OTHER = "other"  # a maker's bit with no documented meaning
+
+
+class Severity(Enum):
+    """What an alarm asks for: attention, or the end of current in some direction."""
+
+    WARNING = 1
+    PROTECTION = 2
+
+
+class Reading(TypedDict, total=False):
+    """What one message of a BMS says, in the field names of `packbridge decode`.
+
+    A key is there only if the message carries that quantity; its value is None where the message
+    says that there is no reading (an unplugged probe, say). Lists keep their length and order.
+    """
+
+    voltage_v: float | None
+    current_a: float | None
+    soc_pct: float | None
+    soh_pct: float | None
+    remaining_ah: float | None
+    full_ah: float | None
+    design_ah: float | None
+    cycles: int | None
+    cell_count: int | None
+    cell_voltages_v: tuple[float | None, ...]
+    temperatures_c: tuple[float | None, ...]
+    mosfet_temperature_c: float | None
+    charge_fet_on: bool | None
+    discharge_fet_on: bool | None
+    charge_allowed: bool | None
+    discharge_allowed: bool | None
+    balancing: bool | None
+    protections: frozenset[Alarm]
+    warnings: frozenset[Alarm]
+    charge_voltage_limit_v: float | None
+    discharge_voltage_limit_v: float | None
+    charge_current_limit_a: float | None
+    discharge_current_limit_a: float | None
+
+
+NO_ALARMS: frozenset[Alarm] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackSample:
+    """One consistent picture of one pack.
+
+    time_s: monotonic seconds when the last byte of its oldest part arrived, so `now - time_s` is
+    the age of the oldest value in it. charge_allowed, discharge_allowed: the BMS's switch is on and
+    no blocking protection stands and nobody locked it; None where it cannot be known, which counts
+    as no. *_limit_*: what the BMS itself reports, if it does.
+    """
+
+    time_s: float
+    voltage_v: float | None = None
+    current_a: float | None = None
+    soc: float | None = None
+    soh: float | None = None
+    remaining_ah: float | None = None
+    full_ah: float | None = None
+    design_ah: float | None = None
+    cycles: int | None = None
+    cell_voltages_v: tuple[float | None, ...] = ()
+    temperatures_c: tuple[float | None, ...] = ()
+    mosfet_temperature_c: float | None = None
+    charge_fet_on: bool | None = None
+    discharge_fet_on: bool | None = None
+    charge_allowed: bool | None = None
+    discharge_allowed: bool | None = None
+    balancing: bool | None = None
+    protections: frozenset[Alarm] = NO_ALARMS
+    warnings: frozenset[Alarm] = NO_ALARMS
+    charge_voltage_limit_v: float | None = None
+    discharge_voltage_limit_v: float | None = None
+    charge_current_limit_a: float | None = None
+    discharge_current_limit_a: float | None = None
+
+    @property
+    def cell_max_v(self) -> float | None:
+        """Highest readable cell, V; None if no cell can be read."""
+        return max((v for v in self.cell_voltages_v if v is not None), default=None)
+
+    @property
+    def cell_min_v(self) -> float | None:
+        """Lowest readable cell, V; None if no cell can be read."""
+        return min((v for v in self.cell_voltages_v if v is not None), default=None)
+
+    @property
+    def cells_complete(self) -> bool:
+        """Whether there are cells and every one of them could be read."""
+        return bool(self.cell_voltages_v) and None not in self.cell_voltages_v
+
+    @property
+    def temperature_max_c(self) -> float | None:
+        """Hottest cell probe, degC; None if no probe can be read."""
+        return max((t for t in self.temperatures_c if t is not None), default=None)
+
+    @property
+    def temperature_min_c(self) -> float | None:
+        """Coldest cell probe, degC; None if no probe can be read."""
+        return min((t for t in self.temperatures_c if t is not None), default=None)
+
+
+def sample_of(reading: Reading, time_s: float) -> PackSample:
+    """The merged `Reading` of one poll as a `PackSample`; percent becomes 0..1, clamped."""
+    fields = dict(reading)
+    fields.pop("cell_count", None)
+    soc_pct, soh_pct = fields.pop("soc_pct", None), fields.pop("soh_pct", None)
+    return PackSample(time_s=time_s, soc=_ratio(soc_pct), soh=_ratio(soh_pct), **fields)  # type: ignore[arg-type]  # TypedDict keys are the field names; tested
+
+
+def _ratio(pct: object) -> float | None:
+    return None if not isinstance(pct, int | float) else min(1.0, max(0.0, pct / 100))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratings:
+    """What a BMS's own settings allow; None where it did not say. Only ever used to lower limits."""
+
+    cell_ovp_v: float | None = None
+    cell_uvp_v: float | None = None
+    pack_ovp_v: float | None = None
+    pack_uvp_v: float | None = None
+    charge_ocp_a: float | None = None
+    discharge_ocp_a: float | None = None
+    charge_otp_c: float | None = None
+    charge_utp_c: float | None = None
+    discharge_otp_c: float | None = None
+    discharge_utp_c: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackInfo:
+    """What a pack says of itself, once: who made it and what its BMS is set to."""
+
+    model: str | None = None
+    firmware: str | None = None
+    serial: str | None = None
+    cell_count: int | None = None
+    ratings: Ratings = field(default_factory=Ratings)
+
+
+@dataclass(frozen=True, slots=True)
+class CanFrame:
+    """One classic CAN frame. can_id without flag bits; 0 to 8 bytes of data."""
+
+    can_id: int
+    data: bytes
+    extended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackSettings:
+    """What the person who wired the pack says of it. All currents and voltages are positive limits.
+
+    rated_*_current_a: what the BMS may carry all day. fuse_a: the fuse in this pack's cable.
+    cell_charge_v: what charging aims at; cell_max_v: no charging from here; cell_min_v: no
+    discharging from here.
+    """
+
+    name: str
+    cells: int
+    capacity_ah: float
+    rated_charge_current_a: float
+    rated_discharge_current_a: float
+    fuse_a: float | None = None
+    cell_charge_v: float = 3.45
+    cell_max_v: float = 3.55
+    cell_min_v: float = 2.80
+    temperature_min_charge_c: float = 0.0
+    temperature_max_charge_c: float = 55.0
+    temperature_min_discharge_c: float = -20.0
+    temperature_max_discharge_c: float = 60.0
+    period_s: float = 1.0
+    lost_after_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankSettings:
+    """What the person says of the bank as a whole.
+
+    max_*_current_a: of the common cable, fuse or bus bar; None if the packs' own limits are enough.
+    on_pack_lost: "hold" keeps the house running within the design's conditions, "stop" ends all
+    current, "exclude" trusts the user that a silent pack is electrically off. rise_pct_per_s: how
+    fast a limit may rise, in percent of the bank's rated current; rise_after_s: how long it must
+    have been allowed before it starts to. ready_within_s: how long to wait at start for all packs.
+    join_s: over how long a returning pack is taken back in.
+    """
+
+    max_charge_current_a: float | None = None
+    max_discharge_current_a: float | None = None
+    on_pack_lost: str = "hold"
+    rise_pct_per_s: float = 2.0
+    rise_after_s: float = 30.0
+    ready_within_s: float = 20.0
+    join_s: float = 30.0
+
+
+class PackState(StrEnum):
+    """Where a pack stands in the bank."""
+
+    UNKNOWN = "unknown"  # nothing heard since start
+    JOINING = "joining"  # heard, being confirmed
+    ACTIVE = "active"  # counts in full
+    STALE = "stale"  # silent for longer than it should; its limits shrink
+    LOST = "lost"  # silent for so long that nothing is known of it
+    ISOLATED = "isolated"  # both directions are off: it is not on the bus
+    QUARANTINE = "quarantine"  # what it says is not plausible
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A pack as the bank sees it at one moment."""
+
+    settings: PackSettings
+    state: PackState
+    sample: PackSample | None
+    age_s: float | None
+    info: PackInfo | None = None
+
+    @property
+    def name(self) -> str:
+        """The pack's name in the configuration."""
+        return self.settings.name
+
+
+class Limit(StrEnum):
+    """The four limits that a decision carries, by their names everywhere."""
+
+    CVL = "charge_voltage_limit_v"
+    DVL = "discharge_voltage_limit_v"
+    CCL = "charge_current_limit_a"
+    DCL = "discharge_current_limit_a"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """One reason why a limit is not higher (DVL: not lower).
+
+    limit: which of the four. value: V or A, as the limit's name says. rule: the rule's name. pack,
+    cell (1-based), age_s: where it came from, if from one pack. text: the cause for a person.
+    """
+
+    limit: Limit
+    value: float
+    rule: str
+    text: str
+    pack: str | None = None
+    cell: int | None = None
+    age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bank:
+    """All packs as one battery: what was measured, before any limit is drawn from it.
+
+    Values are None when no usable pack gives them. Currents are sums, voltages means over the packs
+    that conduct, cell and temperature extremes over all packs that are heard.
+    """
+
+    voltage_v: float | None = None
+    current_a: float | None = None
+    soc: float | None = None
+    soh: float | None = None
+    remaining_ah: float | None = None
+    full_ah: float | None = None
+    design_ah: float | None = None
+    cycles: int | None = None
+    cell_max_v: float | None = None
+    cell_min_v: float | None = None
+    cell_max_pack: str | None = None
+    cell_min_pack: str | None = None
+    cell_max_index: int | None = None
+    cell_min_index: int | None = None
+    temperature_c: float | None = None
+    temperature_max_c: float | None = None
+    temperature_min_c: float | None = None
+    cells: int = 0
+    pack_count: int = 0
+    packs_online: int = 0
+    packs_blocking_charge: int = 0
+    packs_blocking_discharge: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the inverter is to be told, until the next decision.
+
+    The four limits are always finite and never negative. constraints: every reason that was
+    weighed, for each limit, the binding one first.
+    """
+
+    time_s: float
+    bank: Bank
+    charge_voltage_limit_v: float
+    discharge_voltage_limit_v: float
+    charge_current_limit_a: float
+    discharge_current_limit_a: float
+    charge_enabled: bool
+    discharge_enabled: bool
+    force_charge: bool = False
+    full_charge_request: bool = False
+    protections: frozenset[Alarm] = NO_ALARMS
+    warnings: frozenset[Alarm] = NO_ALARMS
+    constraints: Mapping[Limit, tuple[Constraint, ...]] = field(default_factory=dict)
