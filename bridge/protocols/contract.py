@@ -112,6 +112,11 @@ Script = Generator[Request, Message, T]
 class Session(Protocol):
     """The conversation with one pack. Scripts may be empty (return at once)."""
 
+    @property
+    def streams(self) -> bool:
+        """Whether the pack talks by itself: it is then never polled, its messages are collected."""
+        ...
+
     def open(self) -> Script[None]:
         """Before the first poll after each (re)connection: handshakes, stream starts."""
         ...
@@ -121,7 +126,7 @@ class Session(Protocol):
         ...
 
     def poll(self) -> Script[Reading]:
-        """One reading of the pack. Not called where `Spec.streams` is set."""
+        """One reading of the pack. Never run while `streams`."""
         ...
 
     def collect(self, message: Message) -> Reading | None:
@@ -163,7 +168,7 @@ class Ble:
 class Spec:
     """A protocol's wire, in figures; each with its source in the module.
 
-    links: of "serial", "ble", "can". streams: it talks by itself, polling would disturb it. shared:
+    links: of "serial", "ble", "can". shared:
     several packs with addresses may hang on one link. gap_s: least silence between a reply and the
     next request. silence_s: an incomplete frame older than this is given up. sleeps_after_s: after
     so long without traffic the first request may only wake the device: it is then sent up to

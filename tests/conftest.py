@@ -1,0 +1,11 @@
+"""How much hypothesis tries: `HYPOTHESIS_PROFILE=ci` for a machine with little time."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, max_examples=50, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
