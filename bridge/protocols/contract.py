@@ -20,9 +20,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import bridge.protocols as folder
 from bridge.errors import BridgeError, ConfigError, did_you_mean
@@ -142,6 +142,17 @@ class Device(Protocol):
         ...
 
 
+@runtime_checkable
+class Talker(Device, Protocol):
+    """A device that also speaks without being asked: `tick` is to be called every tick_s."""
+
+    tick_s: float
+
+    def tick(self, reading: Reading) -> list[Payload]:
+        """What it sends of its own accord at this moment."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the configuration says of one pack on a link, as far as a protocol may care."""
@@ -156,12 +167,15 @@ class Options:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ble:
     """Where a byte stream is found on a BLE device. pairs: (service, notify, write) UUIDs, 16-bit ones
-    as four hex digits; the first that the device has is taken.
+    as four hex digits; the first that the device has is taken. names: how its kind advertises itself,
+    with * for anything. reply_timeout_s, gap_s: over the air, where they differ from the wire.
     """
 
     pairs: tuple[tuple[str, str, str], ...]
     names: tuple[str, ...] = ()
     write_response: bool = False
+    reply_timeout_s: float | None = None
+    gap_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +205,14 @@ class Spec:
     sleeps_after_s: float | None = None
     wake_tries: int = 1
     wake_timeout_s: float = 0.3
+
+    def over(self, link: str) -> Spec:
+        """The same protocol over "serial", "ble" or "can"."""
+        if link != "ble" or self.ble is None:
+            return self
+        timeout_s = self.reply_timeout_s if self.ble.reply_timeout_s is None else self.ble.reply_timeout_s
+        gap_s = self.gap_s if self.ble.gap_s is None else self.ble.gap_s
+        return replace(self, reply_timeout_s=timeout_s, gap_s=gap_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,32 @@
+"""What every cyclic sender offers, whether a kernel or a thread keeps its time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bridge.model import CanFrame
+
+
+class Sender(Protocol):
+    """Repeats one cycle of frames on a bus, for a bounded time. All calls return at once."""
+
+    def arm(self, frames: Sequence[CanFrame], valid_for_s: float, *, urgent: bool = False) -> None:
+        """Send these from now on, and fall silent in valid_for_s unless armed again.
+
+        urgent: a limit fell; send a cycle now if the last one is not too fresh, without shifting the
+        later ones.
+        """
+        ...
+
+    def finish(self, frames: Sequence[CanFrame]) -> None:
+        """Send these once, as a whole cycle, then be silent."""
+        ...
+
+    def wait_finished(self, timeout_s: float) -> bool:
+        """Block (not in the event loop) until the last cycle is out; whether it is."""
+        ...
+
+    def stop(self) -> None:
+        """Be silent at once."""
+        ...

@@ -1,0 +1,115 @@
+"""Serial ports, and what stands in for one: `socket://host:port`, `rfc2217://host:port`, a pty.
+
+The only importer of pyserial. A blocking reader thread serves every kind of port that pyserial
+opens, on every platform; it shares nothing with the event loop but the calls that hand over bytes
+and the news that the port failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import serial
+
+from bridge.errors import LinkError
+from bridge.protocols.contract import Payload
+
+READ_TIMEOUT_S = 0.2  # how long closing may take on ports whose read cannot be cancelled
+WRITE_TIMEOUT_S = 1.0
+CHUNK_BYTES = 512
+
+# pyserial raises TypeError where its own close() took the descriptor from under a read.
+FAILURES = (serial.SerialException, OSError, TypeError, ValueError)
+
+
+class SerialLink:
+    """One port. `run` holds it open; a failure ends `run` with LinkError."""
+
+    def __init__(self, url: str, baudrate: int) -> None:
+        self.url = url
+        self.baudrate = baudrate
+        self._open: _OpenPort | None = None
+
+    async def run(self, up: Callable[[], None], receive: Callable[[Payload], None]) -> None:
+        """Open the port, call `up`, hand over what arrives until the port fails or we are cancelled."""
+        loop = asyncio.get_running_loop()
+        failed: asyncio.Future[None] = loop.create_future()
+
+        def fail(error: Exception) -> None:
+            if not failed.done():
+                failed.set_exception(LinkError(f"{self.url}: {error}"))
+
+        writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"write {self.url}")
+        try:
+            port = await loop.run_in_executor(writer, self._open_port)
+        except FAILURES as error:
+            raise LinkError(f"{self.url}: {error}") from error
+        self._open = opened = _OpenPort(port, writer, threading.Event(), loop, fail)
+        reader = threading.Thread(target=opened.read, args=(receive,), name=f"read {self.url}")
+        reader.start()
+        try:
+            up()
+            await failed
+        finally:
+            self._open = None
+            opened.close()
+            await asyncio.to_thread(reader.join)
+            port.close()
+
+    def write(self, payload: Payload) -> None:
+        """Queue bytes; while the port is not open they are lost, as on a cut wire."""
+        if self._open is not None and isinstance(payload, bytes):
+            self._open.write(payload)
+
+    def _open_port(self) -> serial.Serial:
+        return serial.serial_for_url(
+            self.url,
+            baudrate=self.baudrate,
+            timeout=READ_TIMEOUT_S,
+            write_timeout=WRITE_TIMEOUT_S,
+            exclusive=None if "://" in self.url else True,
+        )
+
+
+@dataclass(slots=True)
+class _OpenPort:
+    """A port while it is open, and the two threads that may block on it."""
+
+    port: serial.Serial
+    writer: ThreadPoolExecutor
+    closing: threading.Event
+    loop: asyncio.AbstractEventLoop
+    fail: Callable[[Exception], None]
+
+    def close(self) -> None:
+        """Make both threads end: soon, and without waiting for them."""
+        self.closing.set()
+        self.writer.shutdown(wait=False, cancel_futures=True)
+        if hasattr(self.port, "cancel_read"):
+            self.port.cancel_read()
+
+    def read(self, receive: Callable[[Payload], None]) -> None:
+        try:
+            while not self.closing.is_set():
+                chunk = self.port.read(max(1, min(CHUNK_BYTES, self.port.in_waiting)))
+                if chunk:
+                    self.loop.call_soon_threadsafe(receive, chunk)
+        except FAILURES as error:
+            self._failed(error)
+
+    def write(self, chunk: bytes) -> None:
+        self.writer.submit(self._write, chunk)
+
+    def _write(self, chunk: bytes) -> None:
+        try:
+            self.port.write(chunk)
+        except FAILURES as error:
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        if not self.closing.is_set():
+            self.loop.call_soon_threadsafe(self.fail, error)

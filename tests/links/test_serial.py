@@ -1,0 +1,154 @@
+"""The serial link over real pseudo-terminals and loopback sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tty
+from collections.abc import Iterator
+
+import pytest
+
+from bridge.errors import LinkError
+from bridge.links.serial import SerialLink
+from bridge.protocols.contract import Payload
+
+LONG_S = 5.0  # how long a test may wait for what should come at once
+
+
+class Terminal:
+    """A pseudo-terminal: `path` for the link, `near` for the test."""
+
+    def __init__(self) -> None:
+        self.near, self._far = os.openpty()
+        tty.setraw(self._far)
+        self.path = os.ttyname(self._far)
+        self.open = True
+
+    def unplug(self) -> None:
+        if self.open:
+            self.open = False
+            os.close(self.near)
+            os.close(self._far)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    made = Terminal()
+    yield made
+    made.unplug()
+
+
+class Running:
+    """A link that runs until the test ends, and what it said."""
+
+    def __init__(self, link: SerialLink) -> None:
+        self.received = b""
+        self.up = asyncio.Event()
+        self.changed = asyncio.Event()
+        self.task = asyncio.create_task(link.run(self.up.set, self._receive))
+
+    def _receive(self, payload: Payload) -> None:
+        assert isinstance(payload, bytes)
+        self.received += payload
+        self.changed.set()
+
+    async def opened(self) -> None:
+        await asyncio.wait_for(self.up.wait(), LONG_S)
+
+    async def heard(self, size: int) -> bytes:
+        while len(self.received) < size:
+            await asyncio.wait_for(self.changed.wait(), LONG_S)
+            self.changed.clear()
+        return self.received
+
+    async def ended(self) -> BaseException | None:
+        await asyncio.wait([self.task], timeout=LONG_S)
+        assert self.task.done()
+        return self.task.exception()
+
+    async def close(self) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task], timeout=LONG_S)
+        assert self.task.done()
+
+
+def test_bytes_cross_in_both_directions(terminal: Terminal) -> None:
+    async def story() -> None:
+        link = SerialLink(terminal.path, 9600)
+        running = Running(link)
+        await running.opened()
+        os.write(terminal.near, b"\xdd\x03\x00")
+        assert await running.heard(3) == b"\xdd\x03\x00"
+        link.write(b"\xdd\xa5\x03")
+        assert await asyncio.to_thread(os.read, terminal.near, 3) == b"\xdd\xa5\x03"
+        await running.close()
+
+    asyncio.run(story())
+
+
+def test_an_unplugged_adapter_ends_the_run_with_the_port_named(terminal: Terminal) -> None:
+    async def story() -> None:
+        running = Running(SerialLink(terminal.path, 9600))
+        await running.opened()
+        terminal.unplug()
+        error = await running.ended()
+        assert isinstance(error, LinkError)
+        assert terminal.path in str(error)
+
+    asyncio.run(story())
+
+
+def test_a_missing_port_is_a_link_error_with_the_port_named() -> None:
+    async def story() -> None:
+        error = await Running(SerialLink("/dev/does-not-exist", 9600)).ended()
+        assert isinstance(error, LinkError)
+        assert "/dev/does-not-exist" in str(error)
+
+    asyncio.run(story())
+
+
+def test_two_programs_cannot_share_one_port(terminal: Terminal) -> None:
+    async def story() -> None:
+        first = Running(SerialLink(terminal.path, 9600))
+        await first.opened()
+        assert isinstance(await Running(SerialLink(terminal.path, 9600)).ended(), LinkError)
+        await first.close()
+
+    asyncio.run(story())
+
+
+def test_bytes_written_while_the_port_is_closed_are_lost_without_an_error(terminal: Terminal) -> None:
+    link = SerialLink(terminal.path, 9600)
+    link.write(b"lost")
+
+    async def story() -> None:
+        running = Running(link)
+        await running.opened()
+        await running.close()
+        link.write(b"lost too")
+
+    asyncio.run(story())
+    os.set_blocking(terminal.near, False)
+    with pytest.raises(BlockingIOError):
+        os.read(terminal.near, 1)
+
+
+def test_a_serial_server_on_the_network_is_a_port_too() -> None:
+    async def story() -> None:
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await reader.readexactly(4))
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        link = SerialLink(f"socket://127.0.0.1:{port}", 9600)
+        running = Running(link)
+        await running.opened()
+        link.write(b"ping")
+        assert await running.heard(4) == b"ping"
+        assert isinstance(await running.ended(), LinkError)
+        server.close()
+
+    asyncio.run(story())
