@@ -172,7 +172,7 @@ class Bus:
             return float("inf")
         times = [self._silence_ends()]
         if self._job is None:
-            times += [self._due(unit) for unit in self.units]
+            times += [min(self._due(unit), self._info_due(unit)) for unit in self.units]
             times += [self._silent_at(unit) for unit in self.units if self._streams(unit)]
         elif self._job.sent_s is None:
             times.append(self._free_s)
@@ -239,20 +239,25 @@ class Bus:
     # Scripts
 
     def _next_job(self, now: float) -> _Job | None:
-        due = [unit for unit in self.units if self._due(unit) <= now]
-        for unit in sorted(due, key=self._due):
-            job = self._begin(unit, now)
+        """What is most overdue. Limits and names wait for an idle moment, but not for ever."""
+        late = [unit for unit in self.units if self._info_due(unit) + INFO_PATIENCE_S <= now]
+        due = sorted((unit for unit in self.units if self._due(unit) <= now), key=self._due)
+        idle = [unit for unit in self.units if self._info_due(unit) <= now]
+        for unit, info in [*((unit, True) for unit in late), *((unit, False) for unit in due)] or [
+            (unit, True) for unit in idle
+        ]:
+            job = self._begin(unit, now, info=info)
             if job is not None:
                 return job
         return None
 
-    def _begin(self, unit: Unit, now: float) -> _Job | None:
+    def _begin(self, unit: Unit, now: float, *, info: bool) -> _Job | None:
         """The unit's next script, advanced to its first request; None if it has nothing to ask."""
         script: Script[None] | Script[PackInfo | None] | Script[Reading]
-        if not unit.opened:
-            kind, script = "open", unit.session.open()
-        elif self._wants_info(unit, now):
+        if info:
             kind, script = "info", unit.session.info()
+        elif not unit.opened:
+            kind, script = "open", unit.session.open()
         else:
             kind, script = "poll", unit.session.poll()
             unit.statistics.polls += 1
@@ -260,7 +265,7 @@ class Bus:
             request = next(script)
         except StopIteration:
             self._finished(unit, kind, now)
-            return self._begin(unit, now) if kind != "poll" and self._due(unit) <= now else None
+            return self._begin(unit, now, info=False) if kind == "open" and self._due(unit) <= now else None
         job = _Job(unit, kind, script, request, 0, 0.0)
         self._prepare(job, request, asleep=self._asleep(now))
         return job
@@ -369,15 +374,12 @@ class Bus:
     def _due(self, unit: Unit) -> float:
         if self._streams(unit) and unit.opened:
             return float("inf")
-        if unit.opened and unit.statistics.samples:
-            return min(unit.due_s, unit.info_due_s)
         return unit.due_s
 
-    def _wants_info(self, unit: Unit, now: float) -> bool:
-        """Limits and names wait for the first sample and for an idle moment, but not for ever."""
-        if self._streams(unit) or not unit.statistics.samples or now < unit.info_due_s:
-            return False
-        return now < unit.due_s or now >= unit.info_due_s + INFO_PATIENCE_S
+    def _info_due(self, unit: Unit) -> float:
+        """When the limits and names of a pack are to be read: never before its first sample."""
+        wanted = unit.opened and unit.statistics.samples and not self._streams(unit)
+        return unit.info_due_s if wanted else float("inf")
 
     def _streams(self, unit: Unit) -> bool:
         return unit.session.streams

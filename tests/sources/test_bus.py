@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 
@@ -263,3 +264,12 @@ def test_polls_that_were_missed_are_skipped_not_made_up_for() -> None:
     machine.received(b"=1A", 10.05)
     machine.wake(10.3)
     assert machine.next_wakeup() == pytest.approx(11.0)
+
+
+def test_reading_names_and_limits_of_one_pack_does_not_keep_the_others_waiting() -> None:
+    machine = bus(ToySession(1), ToySession(2), ToySession(3), period_s=0.3)
+    answers = {b"%d0" % number: b"=%dA" % number for number in (1, 2, 3)} | {b"i": b"=1A"}
+    seen = run(machine, 30.0, answers, delay_s=0.1)
+    for number in (1, 2, 3):
+        times = [0.0, *(time_s for pack, _, time_s in samples(seen) if pack == f"pack{number}")]
+        assert max(after - before for before, after in pairwise(times)) < 2.5
