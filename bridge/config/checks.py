@@ -1,0 +1,59 @@
+"""Everything that must hold between a file's values, and what only deserves a warning.
+
+Physics first: no configuration may ask for more than the cells, the ratings and the cable allow.
+The voltage ranges are those of LFP cells, the only chemistry that there are settings for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bridge.config.bank_checks import check_bank
+from bridge.config.draft import RATINGS, Draft
+from bridge.config.inverter_checks import check_inverters
+from bridge.config.pack_checks import check_pack
+from bridge.config.sentences import Problem
+
+PLAUSIBLE_C_RATE = 5.0
+
+
+def problems(draft: Draft) -> list[Problem]:
+    """Everything that must be put right before this configuration can be used."""
+    packs = [problem for pack in draft.packs for problem in check_pack(pack)]
+    return [*packs, *check_bank(draft), *check_inverters(draft)]
+
+
+def warnings(draft: Draft) -> list[Problem]:
+    """What can be used, but is probably not what was meant."""
+    return [*_rating_implausible(draft), *_cold_charge(draft), *_no_inverter(draft)]
+
+
+def _rating_implausible(draft: Draft) -> Iterator[Problem]:
+    for pack in draft.packs:
+        capacity = pack.number("capacity_ah")
+        for key in RATINGS:
+            rating = pack.number(key)
+            if capacity is not None and rating is not None and rating > PLAUSIBLE_C_RATE * capacity:
+                yield Problem(
+                    pack.at(key),
+                    f"{rating:g} A is over {PLAUSIBLE_C_RATE:g} times capacity ({pack.said('capacity_ah')});"
+                    " is one of the two wrong?",
+                )
+
+
+def _cold_charge(draft: Draft) -> Iterator[Problem]:
+    for pack in draft.packs:
+        limit = pack.number("temperature_min_charge_c")
+        if limit is not None and limit < 0:
+            yield Problem(
+                pack.at("temperature_min_charge_c"),
+                f"found {limit:g}; charging below 0 degC plates lithium in ordinary LFP cells and ruins "
+                "them; keep this only if the cells' data sheet allows it",
+            )
+
+
+def _no_inverter(draft: Draft) -> Iterator[Problem]:
+    if not draft.file.inverters:
+        yield Problem(
+            ("inverters",), "there is no inverter; `packbridge run` needs a table [inverters.NAME] to send to"
+        )

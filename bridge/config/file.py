@@ -1,0 +1,102 @@
+"""Reads a configuration file into a `Config`, or says everything that is wrong with it at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bridge.config import checks, sentences
+from bridge.config.draft import Draft, PackDraft
+from bridge.config.lines import Source, key_lines
+from bridge.config.sentences import Problem
+from bridge.config.settings import Config, GatewayConfig, InverterConfig, LogConfig, PackConfig
+from bridge.errors import ConfigError
+from bridge.model import BankSettings, PackSettings
+from bridge.protocols import contract
+from bridge.protocols.contract import Options
+
+
+def load(path: Path) -> Config:
+    """The configuration in a file. Raises ConfigError with every problem, each with file and line."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8; save the file as UTF-8 text") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; write the path of a TOML file") from None
+    return parse(text, str(path), path.parent)
+
+
+def parse(text: str, name: str, folder: Path = Path()) -> Config:
+    """The configuration in a text. name: what complaints call it. folder: where relative paths begin.
+
+    Raises ConfigError with every problem.
+    """
+    try:
+        data = tomllib.loads(text)
+    except ValueError as error:  # of tomllib, and of int() for numbers of thousands of digits
+        raise ConfigError(_syntax(name, text, str(error))) from None
+    tables, unreadable = sentences.read(data)
+    draft = Draft(tables, folder, frozenset(problem.key for problem in unreadable))
+    if problems := [*unreadable, *checks.problems(draft)]:
+        raise ConfigError(*_rendered(Source(name, key_lines(text)), problems))
+    return _config(draft, Source(name, key_lines(text)))
+
+
+def _syntax(name: str, text: str, message: str) -> str:
+    """A complaint of tomllib, with its position in front and the usual slips behind."""
+    what, _, position = message.partition(" (at ")
+    numbers = re.search(r"line (\d+), column (\d+)", position)
+    line = int(numbers[1]) if numbers else text.count("\n") + 1
+    column = f" at column {numbers[2]}" if numbers else " at the end" if position else ""
+    return (
+        f"{name}:{line}: not TOML: {what[:1].lower()}{what[1:]}{column}; "
+        'write texts in quotes, numbers without a unit: port = "/dev/ttyUSB0", capacity_ah = 280'
+    )
+
+
+def _rendered(source: Source, problems: list[Problem]) -> list[str]:
+    """The complaints in the order of the file; what is wrong under [pack] is said once, not per pack."""
+    unique = dict.fromkeys(problems)
+    ordered = sorted(unique, key=lambda problem: source.line(problem.key))
+    return [source.problem(problem.key, problem.text) for problem in ordered]
+
+
+def _config(draft: Draft, source: Source) -> Config:
+    gateway = draft.file.gateway.given()
+    log = {key.removeprefix("log_"): gateway.pop(key) for key in [*gateway] if key.startswith("log_")}
+    bank = draft.file.bank.given()
+    limit_v = bank.pop("charge_voltage_limit_v", None)
+    return Config(
+        gateway=GatewayConfig(log=LogConfig(**log), **gateway),
+        bank=BankSettings(**bank),
+        packs=tuple(_pack(pack, limit_v) for pack in draft.packs),
+        inverters=tuple(
+            InverterConfig(name=name, **{**table.given(), "profile": draft.profile(table.profile or "")})
+            for name, table in draft.file.inverters.items()
+        ),
+        warnings=tuple(_rendered(source, checks.warnings(draft))),
+        source=source,
+    )
+
+
+def _pack(pack: PackDraft, limit_v: float | None) -> PackConfig:
+    values: dict[str, Any] = dict(pack.values)
+    bms, port = str(values.pop("bms")), str(values.pop("port"))
+    spec = contract.load(bms).spec
+    baudrate, address = values.pop("baudrate", spec.baudrate), values.pop("address", spec.address)
+    settings = PackSettings(name=pack.name, **values)
+    if limit_v is not None:
+        cell_charge_v = min(settings.cell_charge_v, limit_v / settings.cells)
+        settings = replace(settings, cell_charge_v=cell_charge_v)
+    return PackConfig(
+        settings=settings,
+        bms=bms,
+        port=port,
+        baudrate=baudrate,
+        options=Options(address=address, cells=settings.cells),
+    )

@@ -1,0 +1,121 @@
+"""What the pages say is true: keys, ranges, defaults, configurations and commands in them are tried."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import pytest
+import typer
+
+from bridge.cli.main import app
+from bridge.config import GatewayConfig, LogConfig, load, parse
+from bridge.config.schema import TABLES
+from bridge.config.sentences import allowed, describe
+from bridge.model import BankSettings, PackSettings
+
+ROOT = Path(__file__).parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+
+SECTIONS = {"gateway": "[gateway]", "bank": "[bank]", "pack": "[packs.NAME]", "inverters": "[inverters.NAME]"}
+KEYS = [(table, key) for table in SECTIONS for key in TABLES[table].model_fields]
+NO_DEFAULT = "required"
+DEFAULT_ELSEWHERE = {"baudrate": "the protocol's", "address": "the protocol's", "rated_current_a": "none"}
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """(where, text) of all code blocks of one language in all pages."""
+    return [
+        (f"{page.name}:{page.read_text()[: found.start()].count(chr(10)) + 1}", found[1])
+        for page in PAGES
+        for found in re.finditer(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    ]
+
+
+def row(table: str, key: str) -> list[str]:
+    """The cells of a key's row in its section of docs/configuration.md."""
+    section = CONFIGURATION.split(f"\n## `{SECTIONS[table]}`")[1].split("\n## ")[0]
+    (line,) = [line for line in section.splitlines() if line.startswith(f"| `{key}` |")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def default(key: str) -> str:
+    """What a key is if it is not written, as the page should say it."""
+    if key in DEFAULT_ELSEWHERE:
+        return DEFAULT_ELSEWHERE[key]
+    key = key.removeprefix("log_")
+    owners = (PackSettings, BankSettings, LogConfig, GatewayConfig)
+    found = [item.default for owner in owners for item in fields(owner) if item.name == key]
+    values = [value for value in found if value is not MISSING]
+    if not values:
+        return "none" if key == "charge_voltage_limit_v" else NO_DEFAULT
+    return "none" if values[0] is None else f"`{describe(values[0])}`"
+
+
+@pytest.mark.parametrize(("table", "key"), KEYS)
+def test_every_key_is_documented_with_its_range_and_its_default(table: str, key: str) -> None:
+    _, range_, default_, meaning = row(table, key)
+    assert range_ == allowed(TABLES[table], key)
+    assert default_ == default(key)
+    assert len(meaning) > 10
+
+
+def test_no_key_is_documented_that_there_is_not() -> None:
+    documented = re.findall(r"^\| `([a-z_]+)` \|", CONFIGURATION, re.MULTILINE)
+    assert sorted(documented) == sorted(key for _, key in KEYS)
+
+
+@pytest.mark.parametrize(("where", "text"), blocks("toml"))
+def test_every_configuration_in_the_pages_is_right(where: str, text: str) -> None:
+    assert parse(text, where).warnings == ()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.name))
+def test_every_example_is_right(path: Path) -> None:
+    assert load(path).warnings == ()
+
+
+def test_there_are_configurations_in_the_pages_and_examples() -> None:
+    assert len(blocks("toml")) >= 3
+    assert EXAMPLES
+
+
+def commands() -> list[tuple[str, str]]:
+    """(where, command) for every packbridge command in the pages."""
+    return [
+        (where, command.strip())
+        for where, text in blocks("sh")
+        for line in text.splitlines()
+        for command in re.split(r"&&|\|", line.split("#")[0])
+        if command.strip().startswith("packbridge ")
+    ]
+
+
+@pytest.mark.parametrize(("where", "line"), commands())
+def test_every_command_in_the_pages_exists_with_its_options(where: str, line: str) -> None:
+    words = shlex.split(re.split(r"[<>]", line)[0])[1:]
+    command = typer.main.get_command(app)
+    while words and (sub := getattr(command, "commands", {}).get(words[0])) is not None:
+        command = sub
+        words = words[1:]
+    assert not hasattr(command, "commands") or words == ["--help"], where
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_there_are_commands_in_the_pages() -> None:
+    assert len(commands()) > 8
+
+
+def test_every_link_inside_the_project_leads_somewhere() -> None:
+    links = [
+        (page, target)
+        for page in PAGES
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    ]
+    assert links
+    assert [(page.name, target) for page, target in links if not (page.parent / target).exists()] == []
