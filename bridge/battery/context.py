@@ -1,0 +1,51 @@
+"""What the bank's rules look at: one immutable picture of all packs at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.battery.facts import Facts
+from bridge.battery.pack_rules import PackLimits
+from bridge.battery.sharing import Sharing
+from bridge.model import BankSettings, Member
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One pack. heard: it speaks at the moment, and is believed; trusted: what it said last still
+    holds, shrinking or not; an untrusted pack is lost, in quarantine or unknown. certainty: how far the
+    bank may count on it, 0..1. counts: whether its SoC and voltage are the bank's. facts: None until it
+    was heard. limits: what it allows by itself; empty until it was heard.
+    """
+
+    member: Member
+    heard: bool
+    trusted: bool
+    certainty: float
+    counts: bool
+    facts: Facts | None
+    limits: PackLimits
+
+    @property
+    def open_switch(self) -> bool:
+        """Whether it has said that a switch is off. Such a pack conducts, if at all, through a body diode:
+        it is not part of the parallel circuit in either direction.
+        """
+        facts = self.facts
+        return facts is not None and (facts.charge_switch_on is False or facts.discharge_switch_on is False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The bank. waiting_for: packs that start-up still waits for, empty once it is over. voltage_v: of the
+    bus, from packs that are heard; last_voltage_v: the same, or what it was last.
+    """
+
+    settings: BankSettings
+    packs: tuple[Pack, ...]
+    sharing: Sharing
+    waiting_for: tuple[str, ...]
+    voltage_v: float | None
+    last_voltage_v: float | None
+    any_active: bool
+    any_heard: bool

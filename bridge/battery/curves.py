@@ -1,0 +1,58 @@
+"""Derating curves: polylines as data, read by linear interpolation.
+
+A curve is a tuple of (x, y) points in rising x; outside its ends the end value holds. Two points
+with the same x make a step, and the step's left value belongs to the point itself: a limit that is
+zero "at 0 degC and below" says so exactly.
+"""
+
+from __future__ import annotations
+
+Curve = tuple[tuple[float, float], ...]
+
+CHARGE_C_RATE: Curve = (
+    (-20.0, 0.0),
+    (0.0, 0.0),
+    (0.0, 0.05),
+    (5.0, 0.12),
+    (10.0, 0.20),
+    (15.0, 0.30),
+    (20.0, 0.50),
+    (45.0, 0.50),
+    (50.0, 0.25),
+    (55.0, 0.0),
+)
+"""Charging C-rate over cell temperature, LFP. The cautious side of: Sleeper85/esphome-yambms "Auto
+temp-based current" (EVE LF280K), mr-manuel/venus-os_dbus-serialbattery config.default.ini, and the
+Alpha APL48-50 rack manual, table 4.3."""
+
+DISCHARGE_C_RATE: Curve = (
+    (-20.0, 0.0),
+    (-10.0, 0.3),
+    (0.0, 0.5),
+    (5.0, 0.7),
+    (10.0, 1.0),
+    (45.0, 1.0),
+    (50.0, 0.7),
+    (55.0, 0.5),
+    (60.0, 0.0),
+)
+"""Discharging C-rate over cell temperature, LFP; sources as for `CHARGE_C_RATE`."""
+
+DISCHARGE_TAPER: Curve = ((0.0, 0.0), (0.10, 0.1), (0.20, 0.3), (0.30, 1.0))
+"""Share of the rated current over V above the discharge stop: 2.80, 2.90, 3.00, 3.10 V for LFP."""
+
+MOSFET_TAPER: Curve = ((80.0, 1.0), (100.0, 0.0))
+"""Share of the rated current over the temperature of the BMS's switches. An engineering choice: makers
+trip between 90 and 115 degC."""
+
+
+def at(curve: Curve, x: float) -> float:
+    """The curve's value at x."""
+    left_x, left_y = curve[0]
+    if x <= left_x:
+        return left_y
+    for right_x, right_y in curve[1:]:
+        if x <= right_x:
+            return left_y + (right_y - left_y) * (x - left_x) / (right_x - left_x)
+        left_x, left_y = right_x, right_y
+    return left_y

@@ -1,0 +1,178 @@
+"""What is known of one pack, worked out once per sample, for all rules to read.
+
+Losing a value must not widen a limit, so a pack's memory is part of the facts: a probe that no longer
+answers goes on restricting with its last temperature, a limit or a switch that the BMS once reported
+stays as reported until it says otherwise, and a cell that reached a hard stop keeps it until it is
+clearly back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TypeVar
+
+from bridge.model import Limit, PackInfo, PackSample, PackSettings, Ratings
+
+CHARGE_RELEASE_V = 0.10  # below cell_max_v: charging may be thought of again
+DISCHARGE_RELEASE_V = 0.15  # above cell_min_v: so may discharging
+UNSEEN_CELL_V = 0.05  # how far the extreme cells of a pack without cell voltages may be from its mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """One pack's last trusted sample, digested.
+
+    cell_max_v, cell_min_v: extremes of the readable cells; of a pack that never gave cells, its mean
+    with a margin. cell_max_index, cell_min_index: 1-based, None where derived. cells_readable: every
+    cell was read; cells_derived: it never gave any. temperature extremes include the last readings of
+    probes that no longer answer; temperature_readable: at least one answers. mosfet_temperature_c,
+    charge_switch_on, discharge_switch_on: as said last. reported: the BMS's own limits. voltage_v:
+    measured, or the sum of the cells. charge_stopped, discharge_stopped: a cell reached the hard stop
+    and is not clearly back.
+    """
+
+    settings: PackSettings
+    sample: PackSample
+    ratings: Ratings
+    voltage_v: float | None
+    cells_readable: bool
+    cells_derived: bool
+    cell_max_v: float | None
+    cell_min_v: float | None
+    cell_max_index: int | None
+    cell_min_index: int | None
+    temperature_max_c: float | None
+    temperature_min_c: float | None
+    temperature_readable: bool
+    mosfet_temperature_c: float | None
+    charge_switch_on: bool | None
+    discharge_switch_on: bool | None
+    charge_stopped: bool
+    discharge_stopped: bool
+    reported: dict[Limit, float] = field(default_factory=dict)
+
+
+class Memory:
+    """What one pack has said before, as far as it may only restrict. Feed it every trusted sample."""
+
+    def __init__(self, settings: PackSettings) -> None:
+        self._settings = settings
+        self._probes_c: list[float | None] = []
+        self._mosfet_c: float | None = None
+        self._charge_on: bool | None = None
+        self._discharge_on: bool | None = None
+        self._reported: dict[Limit, float] = {}
+        self._ratings = Ratings()
+        self._charge_stopped = False
+        self._discharge_stopped = False
+
+    def informed(self, info: PackInfo) -> None:
+        """The BMS's own settings; one that it leaves out stays as it was."""
+        given = info.ratings
+        self._ratings = Ratings(
+            cell_ovp_v=_given(given.cell_ovp_v, self._ratings.cell_ovp_v),
+            cell_uvp_v=_given(given.cell_uvp_v, self._ratings.cell_uvp_v),
+            pack_ovp_v=_given(given.pack_ovp_v, self._ratings.pack_ovp_v),
+            pack_uvp_v=_given(given.pack_uvp_v, self._ratings.pack_uvp_v),
+            charge_ocp_a=_given(given.charge_ocp_a, self._ratings.charge_ocp_a),
+            discharge_ocp_a=_given(given.discharge_ocp_a, self._ratings.discharge_ocp_a),
+            charge_otp_c=_given(given.charge_otp_c, self._ratings.charge_otp_c, lowest=-100.0),
+            charge_utp_c=_given(given.charge_utp_c, self._ratings.charge_utp_c, lowest=-100.0),
+            discharge_otp_c=_given(given.discharge_otp_c, self._ratings.discharge_otp_c, lowest=-100.0),
+            discharge_utp_c=_given(given.discharge_utp_c, self._ratings.discharge_utp_c, lowest=-100.0),
+        )
+
+    def facts(self, sample: PackSample) -> Facts:
+        """The facts after `sample`, which is now part of the memory."""
+        self._learn_reported(sample)
+        cells_v = sample.cell_voltages_v
+        readable = bool(cells_v) and None not in cells_v
+        voltage_v = sample.voltage_v
+        if voltage_v is None and readable:
+            voltage_v = sum(v for v in cells_v if v is not None)
+        high, low = self._extremes(sample, voltage_v)
+        self._learn_stops(high[0], low[0])
+        coldest_c, hottest_c = self._temperatures(sample.temperatures_c)
+        self._mosfet_c = _said(sample.mosfet_temperature_c, self._mosfet_c)
+        self._charge_on = _said(sample.charge_fet_on, self._charge_on)
+        self._discharge_on = _said(sample.discharge_fet_on, self._discharge_on)
+        return Facts(
+            settings=self._settings,
+            sample=sample,
+            ratings=self._ratings,
+            voltage_v=voltage_v,
+            cells_readable=readable,
+            cells_derived=not cells_v,
+            cell_max_v=high[0],
+            cell_min_v=low[0],
+            cell_max_index=high[1],
+            cell_min_index=low[1],
+            temperature_max_c=hottest_c,
+            temperature_min_c=coldest_c,
+            temperature_readable=any(t is not None for t in sample.temperatures_c),
+            mosfet_temperature_c=self._mosfet_c,
+            charge_switch_on=self._charge_on,
+            discharge_switch_on=self._discharge_on,
+            charge_stopped=self._charge_stopped,
+            discharge_stopped=self._discharge_stopped,
+            reported=dict(self._reported),
+        )
+
+    def _learn_reported(self, sample: PackSample) -> None:
+        """Many boards leave a limit at 0 that they do not use: 0 is a limit only after something else was."""
+        said = (
+            (Limit.CVL, sample.charge_voltage_limit_v),
+            (Limit.DVL, sample.discharge_voltage_limit_v),
+            (Limit.CCL, sample.charge_current_limit_a),
+            (Limit.DCL, sample.discharge_current_limit_a),
+        )
+        for limit, value in said:
+            if value is not None and (value > 0 or limit in self._reported):
+                self._reported[limit] = value
+
+    def _extremes(self, sample: PackSample, voltage_v: float | None) -> tuple[_Cell, _Cell]:
+        """The highest and the lowest cell."""
+        cells_v = sample.cell_voltages_v
+        if cells_v:
+            readable_v = cells_v if None not in cells_v else [v for v in cells_v if v is not None]
+            if not readable_v:
+                return (None, None), (None, None)
+            high_v, low_v = max(readable_v), min(readable_v)  # type: ignore[type-var]  # no None is left
+            return (high_v, cells_v.index(high_v) + 1), (low_v, cells_v.index(low_v) + 1)
+        if voltage_v is None:
+            return (None, None), (None, None)
+        mean_v = voltage_v / self._settings.cells
+        return (mean_v + UNSEEN_CELL_V, None), (mean_v - UNSEEN_CELL_V, None)
+
+    def _learn_stops(self, high_v: float | None, low_v: float | None) -> None:
+        if high_v is not None:
+            stop_v = self._settings.cell_max_v
+            self._charge_stopped = high_v >= stop_v - (CHARGE_RELEASE_V if self._charge_stopped else 0.0)
+        if low_v is not None:
+            stop_v = self._settings.cell_min_v
+            self._discharge_stopped = low_v <= stop_v + (
+                DISCHARGE_RELEASE_V if self._discharge_stopped else 0.0
+            )
+
+    def _temperatures(self, temperatures_c: tuple[float | None, ...]) -> tuple[float | None, float | None]:
+        """Coldest and hottest, over what every probe has said last."""
+        known_c = self._probes_c
+        known_c.extend([None] * (len(temperatures_c) - len(known_c)))
+        for i, temperature_c in enumerate(temperatures_c):
+            if temperature_c is not None:
+                known_c[i] = temperature_c
+        all_c = [t for t in known_c if t is not None]
+        return (min(all_c), max(all_c)) if all_c else (None, None)
+
+
+T = TypeVar("T")
+_Cell = tuple[float | None, int | None]
+
+
+def _said(value: T | None, before: T | None) -> T | None:
+    return before if value is None else value
+
+
+def _given(value: float | None, before: float | None, lowest: float = 0.0) -> float | None:
+    return value if value is not None and isfinite(value) and value > lowest else before

@@ -1,0 +1,142 @@
+"""All packs as one battery: what was measured, before any limit is drawn from it.
+
+Packs are in parallel: voltages are averaged over those that conduct, currents and charges are added,
+cells and probes compared. A value that no pack gives is None. A pack counts with its last value while
+it is only stale, so that a short silence does not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import fsum
+
+from bridge.battery.context import Pack
+from bridge.battery.facts import Facts
+from bridge.battery.membership import both_off
+from bridge.model import Bank, PackSample, PackSettings
+
+HOT_C, COLD_C = 40.0, 10.0  # beyond these the extreme is shown, not the mean
+HYSTERESIS_C = 2.0
+
+
+def bus_voltage(packs: Sequence[Pack]) -> float | None:
+    """The mean over the packs that are on the bus and heard; if none is, over those that fell silent, V.
+
+    A pack with both switches off is left out: its terminals float.
+    """
+    on_bus = [
+        (pack.heard, pack.facts.voltage_v)
+        for pack in packs
+        if pack.trusted
+        and pack.facts is not None
+        and pack.facts.voltage_v is not None
+        and not both_off(pack.facts.sample)
+    ]
+    volts = [v for heard, v in on_bus if heard] or [v for _, v in on_bus]
+    return fsum(volts) / len(volts) if volts else None
+
+
+class Merger:
+    """Makes the `Bank`. Its only memory is which temperature it shows."""
+
+    def __init__(self) -> None:
+        self._shows = "mean"
+
+    def merge(self, packs: Sequence[Pack], voltage_v: float | None, soc: float | None) -> Bank:
+        """The bank. voltage_v: as `bus_voltage`; soc: as shown."""
+        known = [p.facts for p in packs if p.facts is not None and p.trusted]
+        heard = [p.facts.sample for p in packs if p.facts is not None and p.heard]
+        counting = [(p.member.settings, p.facts.sample) for p in packs if p.facts is not None and p.counts]
+        high_v, high_pack, high_index = _highest(known)
+        low_v, low_pack, low_index = _lowest(known)
+        hottest_c = max([f.temperature_max_c for f in known if f.temperature_max_c is not None], default=None)
+        coldest_c = min([f.temperature_min_c for f in known if f.temperature_min_c is not None], default=None)
+        return Bank(
+            voltage_v=voltage_v,
+            current_a=_sum([sample.current_a for sample in heard]),
+            soc=soc,
+            soh=_mean([(own.capacity_ah, sample.soh) for own, sample in counting]),
+            remaining_ah=_sum([_remaining_ah(own, sample) for own, sample in counting]),
+            full_ah=_sum([_or(sample.full_ah, own.capacity_ah) for own, sample in counting]),
+            design_ah=fsum([pack.member.settings.capacity_ah for pack in packs]),
+            cycles=max([s.cycles for _, s in counting if s.cycles is not None], default=None),
+            cell_max_v=high_v,
+            cell_min_v=low_v,
+            cell_max_pack=high_pack,
+            cell_min_pack=low_pack,
+            cell_max_index=high_index,
+            cell_min_index=low_index,
+            temperature_c=self._shown_c(known, hottest_c, coldest_c),
+            temperature_max_c=hottest_c,
+            temperature_min_c=coldest_c,
+            cells=max([pack.member.settings.cells for pack in packs], default=0),
+            pack_count=len(packs),
+            packs_online=len(heard),
+            packs_blocking_charge=sum([s.charge_allowed is not True for s in heard]),
+            packs_blocking_discharge=sum([s.discharge_allowed is not True for s in heard]),
+        )
+
+    def _shown_c(
+        self, known: Sequence[Facts], hottest_c: float | None, coldest_c: float | None
+    ) -> float | None:
+        """For dialects that have room for one temperature: the hot extreme, the cold one, or the mean."""
+        if hottest_c is None or coldest_c is None:
+            return None
+        if hottest_c > HOT_C - (HYSTERESIS_C if self._shows == "hot" else 0.0):
+            self._shows = "hot"
+            return hottest_c
+        if coldest_c < COLD_C + (HYSTERESIS_C if self._shows == "cold" else 0.0):
+            self._shows = "cold"
+            return coldest_c
+        self._shows = "mean"
+        return _mean([(facts.settings.capacity_ah, _middle_c(facts)) for facts in known])
+
+
+_Cell = tuple[float | None, str | None, int | None]
+
+
+def _highest(known: Sequence[Facts]) -> _Cell:
+    """The highest measured cell, its pack and its number; the order of the packs does not matter."""
+    measured = [
+        (f.cell_max_v, f.settings.name, f.cell_max_index)
+        for f in known
+        if f.cell_max_v is not None and f.cell_max_index is not None
+    ]
+    return max(measured, default=(None, None, None))
+
+
+def _lowest(known: Sequence[Facts]) -> _Cell:
+    measured = [
+        (f.cell_min_v, f.settings.name, f.cell_min_index)
+        for f in known
+        if f.cell_min_v is not None and f.cell_min_index is not None
+    ]
+    return min(measured, default=(None, None, None))
+
+
+def _middle_c(facts: Facts) -> float | None:
+    readable_c = [t for t in facts.sample.temperatures_c if t is not None]
+    return fsum(readable_c) / len(readable_c) if readable_c else None
+
+
+def _remaining_ah(own: PackSettings, sample: PackSample) -> float | None:
+    if sample.remaining_ah is not None:
+        return sample.remaining_ah
+    return None if sample.soc is None else sample.soc * own.capacity_ah
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return fsum(present) if present else None
+
+
+def _mean(weighted: Iterable[tuple[float, float | None]]) -> float | None:
+    """The weighted mean of the (weight, value) pairs that have a value."""
+    present = [(weight, value) for weight, value in weighted if value is not None]
+    if not present:
+        return None
+    return fsum([weight * value for weight, value in present]) / fsum([weight for weight, _ in present])
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value

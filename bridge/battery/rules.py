@@ -1,0 +1,195 @@
+"""Why a limit is not higher: every reason, one function each.
+
+A rule reads the `Context` and gives constraints. CVL, CCL and DCL are the least of theirs, DVL the
+greatest, and all of them travel with the decision. To add a rule, write the function and put it into
+RULES; what follows from one pack's sample alone goes into `pack_rules`. A rule must not need another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from operator import attrgetter
+
+from bridge.battery.context import Context, Pack
+from bridge.battery.faults import fault
+from bridge.battery.silence import branch, flat_top_v
+from bridge.model import Constraint, Limit, PackSettings, PackState
+
+BLIND_BELOW_V = 0.10  # per cell, when not even the bus voltage was ever known (3.35 V for LFP)
+HARD_STOPS = frozenset({"cell_high", "cell_low", "cells_unreadable", "temperature"})
+RECOVERY_A = 10.0
+RECOVERY_DISCHARGE_RATIO = 0.1  # of the rating
+RECOVERY_CHARGE_C_RATE = 0.05
+
+Rule = Callable[[Context], Iterable[Constraint]]
+
+
+def start_up(context: Context) -> Iterable[Constraint]:
+    """No current until every pack is there, or the wait is over."""
+    if context.waiting_for:
+        yield from _no_current("start_up", f"starting: waiting for {', '.join(context.waiting_for)}")
+
+
+def nothing_heard(context: Context) -> Iterable[Constraint]:
+    """No pack speaks: no current, and a charge voltage at which nothing flows by itself."""
+    if context.any_heard:
+        return
+    yield from _no_current("nothing_heard", "no pack is heard")
+    volts, text = context.last_voltage_v, "the bus as it was last seen"
+    if volts is None:
+        volts, text = _charge_target_v(_lowest(context)), "the bus was never seen"
+        volts -= _lowest(context).cells * BLIND_BELOW_V
+    yield Constraint(limit=Limit.CVL, value=volts, rule="nothing_heard", text=text)
+
+
+def uncontained_fault(context: Context) -> Iterable[Constraint]:
+    """Something that a BMS should have ended, and has not; silence does not end it."""
+    for pack in _believed(context):
+        found = fault(pack.facts) if pack.facts is not None else None
+        if found is not None:
+            yield from _no_current("fault", found[1], pack.member.name)
+
+
+def shared_current(context: Context) -> Iterable[Constraint]:
+    """What the packs may carry, each at its share of the bank's current."""
+    for limit in (Limit.CCL, Limit.DCL):
+        branches = [b for pack in context.packs if (b := branch(pack, limit, context)) is not None]
+        if branches:
+            yield from context.sharing.limits(branches, limit)
+        else:
+            yield _recovery(context, limit)
+
+
+def one_way_pack(context: Context) -> Iterable[Constraint]:
+    """A pack with one open switch is not part of the parallel circuit, but when the bus moves far enough
+    its diode conducts in the other direction: that must not meet a cell at its stop.
+    """
+    for pack in _believed(context):
+        if pack.facts is None or not pack.open_switch:
+            continue
+        switches = (Limit.CCL, pack.facts.charge_switch_on), (Limit.DCL, pack.facts.discharge_switch_on)
+        for limit, switch_on in switches:
+            for cause in pack.limits.current(limit):
+                if switch_on is not False and cause.value <= 0 and cause.rule in HARD_STOPS:
+                    yield replace(cause, text=f"{cause.pack}: {cause.text}", age_s=pack.member.age_s)
+
+
+def bank_maximum(context: Context) -> Iterable[Constraint]:
+    """The user's limits for the common cable, fuse or bus bar."""
+    given = (
+        (Limit.CCL, context.settings.max_charge_current_a),
+        (Limit.DCL, context.settings.max_discharge_current_a),
+    )
+    for limit, amps in given:
+        if amps is not None:
+            text = f"the bank's own limit is {amps:g} A"
+            yield Constraint(limit=limit, value=amps, rule="bank_maximum", text=text)
+
+
+def charge_target(context: Context) -> Iterable[Constraint]:
+    """What charging aims at: of unlike packs, the lowest."""
+    own = _lowest(context)
+    text = f"{own.name}: {own.cells} cells at {own.cell_charge_v:.3f} V"
+    yield _volts(Limit.CVL, _charge_target_v(own), "charge_target", text, own)
+
+
+def discharge_floor(context: Context) -> Iterable[Constraint]:
+    """Where discharging must have ended: of unlike packs, the highest."""
+    own = max([pack.member.settings for pack in context.packs], key=_discharge_floor_v)
+    text = f"{own.name}: {own.cells} cells at {own.cell_min_v:.3f} V"
+    yield _volts(Limit.DVL, _discharge_floor_v(own), "discharge_floor", text, own)
+
+
+def pack_voltages(context: Context) -> Iterable[Constraint]:
+    """What single packs ask for. What a lost pack asked for last holds: it only restricts."""
+    for pack in _believed(context):
+        yield from pack.limits.voltage
+
+
+def silent_pack_voltage(context: Context) -> Iterable[Constraint]:
+    """A pack of which nothing is known may be on the bus: stay where no cell of it can be overcharged."""
+    if context.settings.on_pack_lost == "exclude" or context.waiting_for:
+        return
+    for pack in context.packs:
+        if not pack.trusted:
+            own = pack.member.settings
+            yield _volts(
+                Limit.CVL, flat_top_v(own), "silent_pack", f"{own.name}: {pack.member.state.value}", own
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    start_up,
+    nothing_heard,
+    uncontained_fault,
+    shared_current,
+    one_way_pack,
+    bank_maximum,
+    charge_target,
+    discharge_floor,
+    pack_voltages,
+    silent_pack_voltage,
+)
+
+
+def constraints(context: Context) -> dict[Limit, list[Constraint]]:
+    """Every reason for each limit, the binding one first; each list has at least one."""
+    found = [constraint for rule in RULES for constraint in rule(context)]
+    found.sort(key=attrgetter("value"))
+    reasons = {limit: [c for c in found if c.limit is limit] for limit in Limit}
+    reasons[Limit.DVL].reverse()
+    return reasons
+
+
+def _believed(context: Context) -> Iterable[Pack]:
+    """All packs, except those that the user takes to be off when they are silent."""
+    excludes = context.settings.on_pack_lost == "exclude"
+    return [pack for pack in context.packs if pack.trusted or not excludes]
+
+
+def _recovery(context: Context, limit: Limit) -> Constraint:
+    """No pack conducts. One with a single switch off may need a little current the other way, through the
+    diode, before its BMS closes the switch again; it is never counted as more.
+    """
+    ready = [p for p in context.packs if p.member.state is PackState.ACTIVE and _conducts_only(p, limit)]
+    if not ready:
+        return Constraint(limit=limit, value=0.0, rule="no_pack", text="no pack conducts")
+    own = min(
+        [pack.member.settings for pack in ready], key=lambda settings: (settings.capacity_ah, settings.name)
+    )
+    if limit is Limit.DCL:
+        amps = min(RECOVERY_A, RECOVERY_DISCHARGE_RATIO * own.rated_discharge_current_a)
+    else:
+        amps = min(RECOVERY_A, RECOVERY_CHARGE_C_RATE * own.capacity_ah)
+    text = f"{own.name}: only to let its BMS close the other switch"
+    return Constraint(limit=limit, value=amps, rule="recovery", text=text, pack=own.name)
+
+
+def _conducts_only(pack: Pack, limit: Limit) -> bool:
+    """Whether it can carry current in this direction and no other."""
+    assert pack.facts is not None  # it is active
+    charge_on, discharge_on = pack.facts.charge_switch_on, pack.facts.discharge_switch_on
+    this_on, other_on = (charge_on, discharge_on) if limit is Limit.CCL else (discharge_on, charge_on)
+    return this_on is True and other_on is False and pack.limits.current(limit)[0].value > 0
+
+
+def _lowest(context: Context) -> PackSettings:
+    return min([pack.member.settings for pack in context.packs], key=_charge_target_v)
+
+
+def _charge_target_v(own: PackSettings) -> float:
+    return own.cells * own.cell_charge_v
+
+
+def _discharge_floor_v(own: PackSettings) -> float:
+    return own.cells * own.cell_min_v
+
+
+def _no_current(rule: str, text: str, pack: str | None = None) -> Iterable[Constraint]:
+    for limit in (Limit.CCL, Limit.DCL):
+        yield Constraint(limit=limit, value=0.0, rule=rule, text=text, pack=pack)
+
+
+def _volts(limit: Limit, volts: float, rule: str, text: str, own: PackSettings) -> Constraint:
+    return Constraint(limit=limit, value=volts, rule=rule, text=text, pack=own.name)
