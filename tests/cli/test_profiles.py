@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from bridge import profiles
+from bridge.cli.profiles import app
+from bridge.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "100")
+    folder = tmp_path / "packbridge" / "profiles" / "inverters"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_list_names_every_profile() -> None:
+    result = run("list")
+    assert result.exit_code == 0
+    for word in ("deye-lv", "Deye and Sunsynk", "pylontech-lv", "proven in the field"):
+        assert word in result.stdout
+
+
+def test_the_list_is_there_for_machines() -> None:
+    listed = json.loads(run("list", "--json").stdout)
+    assert listed[0] == {
+        "name": "deye-lv",
+        "family": "Deye and Sunsynk low-voltage hybrids",
+        "transport": "can",
+        "dialect": "pylontech-lv",
+        "evidence": "field",
+    }
+    assert [one["name"] for one in listed] == profiles.names()
+
+
+def test_the_users_own_profiles_are_listed(home: Path) -> None:
+    text = profiles.load("deye-lv").path.read_text("utf-8")
+    (home / "acme.toml").write_text(text, "utf-8")
+    assert [one["name"] for one in json.loads(run("list", "--json").stdout)] == ["acme", "deye-lv"]
+
+
+def test_a_broken_profile_of_the_user_is_a_configuration_error(home: Path) -> None:
+    (home / "acme.toml").write_text("family = 1", "utf-8")
+    assert isinstance(run("list").exception, ConfigError)
+
+
+def test_the_sheet_says_how_to_wire_and_set_the_inverter() -> None:
+    result = run("show", "deye-lv")
+    assert result.exit_code == 0
+    sheet = " ".join(result.stdout.split())
+    for text in (
+        "4 CAN-H",
+        "5 CAN-L",
+        "500 kbit/s",
+        "Lithium protocol: 00",
+        "F58 or W31",
+        "assumed",
+        "0x305",
+    ):
+        assert text in sheet
+
+
+def test_the_sheet_is_there_for_machines_and_complete() -> None:
+    shown = json.loads(run("show", "deye-lv", "--json").stdout)
+    assert (shown["name"], shown["comm_fault_s"]) == ("deye-lv", 5.0)
+    assert shown["wiring"]["pins"]["4"] == "CAN-H"
+    assert Path(shown["path"]).name == "deye-lv.toml"
+
+
+def test_an_unknown_profile_is_a_configuration_error() -> None:
+    assert isinstance(run("show", "deye").exception, ConfigError)
+
+
+@pytest.mark.parametrize("command", ["list", "show"])
+def test_help_ends_with_examples(command: str) -> None:
+    assert f"packbridge profiles {command}" in run(command, "--help").stdout.split("Examples")[1]
