@@ -26,7 +26,7 @@ CHARGING, DISCHARGING = 1, 2  # the state field; 0 is idle
 
 BLE = Ble(
     pairs=(("fff0", "fff1", "fff2"), ("ff00", "ff01", "ff02")),  # the second: newer modules, fl4p/batmon-ha
-    names=("DL-", "JHB-"),
+    names=("DL-*", "JHB-*"),
 )
 SLEEPS_AFTER_S = 600.0  # boards sleep after an hour or more; asking thrice too early costs nothing
 

@@ -1,0 +1,76 @@
+"""From a checked configuration to a gateway that is ready to run: engine, links, senders, shell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from bridge import profiles
+from bridge.config import Config, PackConfig
+from bridge.errors import LinkError
+from bridge.events import Event, Expired, HealthChanged, SendFailed
+from bridge.gateway import Gateway
+from bridge.links.can import BusHealth, CanPort, CyclicSender
+from bridge.links.link import Link
+from bridge.links.opening import Opener
+from bridge.links.sender import Sender
+from bridge.protocols.contract import load
+from bridge.runtime import Runtime
+from bridge.sinks.can import CanSink
+from bridge.systemd import Notifier
+
+
+def assemble(config: Config, notifier: Notifier | None = None) -> Runtime:
+    """The runtime for a configuration, in the running event loop; nothing is opened yet.
+
+    Raises ConfigError for a profile that cannot be used.
+    """
+    loop = asyncio.get_running_loop()
+    ceiling_v = min((_ceiling_v(pack) for pack in config.packs), default=0.0)
+    links: dict[str, Link] = {}
+    sinks: dict[str, CanSink] = {}
+    senders: dict[str, Sender] = {}
+
+    def post(event: Event) -> None:
+        loop.call_soon_threadsafe(runtime.dispatch, event)
+
+    opener = Opener()
+    for inverter in config.inverters:
+        profile = profiles.load(inverter.profile)
+        port = CanPort(
+            inverter.interface, inverter.channel, profile.bitrate, on_health=_health(inverter.link, post)
+        )
+        links[inverter.link] = port
+        sinks[inverter.name] = CanSink(inverter.name, profile, ceiling_v=ceiling_v)
+        senders[inverter.name] = CyclicSender(
+            port.send,
+            profile.period_s,
+            profile.spacing_s,
+            on_expired=_expired(inverter.name, post),
+            on_error=_failed(inverter.name, post),
+            name=f"send {inverter.name}",
+        )
+    for pack in config.packs:
+        if pack.link not in links:  # packs may share a wire, with each other and with an inverter
+            links[pack.link] = opener.link(pack.port, load(pack.bms).spec, pack.baudrate)
+    runtime = Runtime(Gateway(config, sinks, loop.time()), links, senders, notifier)
+    return runtime
+
+
+Post = Callable[[Event], None]
+
+
+def _health(link: str, post: Post) -> Callable[[BusHealth], None]:
+    return lambda health: post(HealthChanged(link, health.value))
+
+
+def _expired(sink: str, post: Post) -> Callable[[], None]:
+    return lambda: post(Expired(sink))
+
+
+def _failed(sink: str, post: Post) -> Callable[[LinkError], None]:
+    return lambda error: post(SendFailed(sink, str(error)))
+
+
+def _ceiling_v(pack: PackConfig) -> float:
+    return pack.settings.cells * pack.settings.cell_max_v

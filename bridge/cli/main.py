@@ -1,0 +1,60 @@
+"""The command `packbridge`: every verb in one place, each imported only when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from bridge import __version__
+from bridge.cli import check, decode, demo, encode, profiles, run
+from bridge.errors import ConfigError, LinkError
+
+EXIT_MISUSE = 2
+EXIT_LINK = 1
+
+app = typer.Typer(
+    name="packbridge",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A headless gateway between DIY battery packs and commercial inverters.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"packbridge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show and end."),
+) -> None:
+    """Options of the command itself."""
+
+
+app.command(epilog=demo.EPILOG)(demo.demo)
+app.command(epilog=run.EPILOG)(run.run)
+app.command(epilog=check.EPILOG)(check.check)
+app.command(epilog=decode.EPILOG)(decode.decode)
+app.command(epilog=encode.EPILOG)(encode.encode)
+app.add_typer(profiles.app, name="profiles")
+
+
+def main() -> None:
+    """Run the command; errors that a person can mend are said in a sentence, without a traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        sys.exit(EXIT_MISUSE)
+    except LinkError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(EXIT_LINK)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: nothing is left to say
+        sys.exit(0)

@@ -1,0 +1,61 @@
+"""`packbridge run`: the gateway on real hardware, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+
+
+class LogLevel(StrEnum):
+    """The levels that a log can be cut off at."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def run(
+    config: Path = typer.Argument(..., help="The configuration file."),
+    log_level: LogLevel | None = typer.Option(None, help="How much to log; overrides the file's own."),
+    log_json: bool = typer.Option(False, "--log-json", help="Log JSON lines, for machines."),
+) -> None:
+    """Read the packs, feed the inverters, log to stderr. SIGTERM or Ctrl-C ends it cleanly."""
+    from bridge import config as configuration
+    from bridge.logs import configure
+
+    loaded = configuration.load(config)
+    configuration.require_inverter(loaded)
+    configuration.preflight(loaded)
+    log = loaded.gateway.log
+    configure(log_level or log.level, "json" if log_json else log.format)
+    for warning in loaded.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    raise typer.Exit(asyncio.run(_run(loaded)))
+
+
+async def _run(config: Config) -> int:
+    from bridge.assembly import assemble
+    from bridge.systemd import Notifier
+
+    notifier = Notifier()
+    try:
+        return await assemble(config, notifier).run()
+    finally:
+        notifier.close()
+
+
+EPILOG = """[b]Examples[/b]
+
+packbridge check config.toml && packbridge run config.toml
+
+packbridge run config.toml --log-json 2> gateway.log
+
+Exit codes: 0 stopped cleanly, 2 the configuration cannot be used, 70 an internal error (restart it)."""

@@ -1,0 +1,134 @@
+"""What crosses the line between the engine and its shell: events in, actions out.
+
+All are frozen values, so a day of them can be recorded, and replayed to the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from bridge.model import CanFrame
+from bridge.protocols.contract import Payload
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """A link was opened."""
+
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """A link failed or could not be opened."""
+
+    link: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Bytes or a frame arrived on a link."""
+
+    link: str
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed; nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A sender fell silent because no fresh decision came in time."""
+
+    sink: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailed:
+    """A cycle could not be sent."""
+
+    sink: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChanged:
+    """A CAN controller reports another state: ok, warning, passive or bus-off."""
+
+    link: str
+    health: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The gateway is asked to end."""
+
+
+Event = LinkUp | LinkDown | Received | Tick | Expired | SendFailed | HealthChanged | Stop
+
+
+# Actions
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write this to a link, once."""
+
+    link: str
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Close a link and open it again."""
+
+    link: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Send these frames each cycle, until replaced, for valid_for_s at the most; none: be silent.
+
+    urgent: a limit fell; do not wait for the next cycle.
+    """
+
+    sink: str
+    frames: tuple[CanFrame, ...]
+    valid_for_s: float
+    urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Send these frames as one last cycle, then be silent."""
+
+    sink: str
+    frames: tuple[CanFrame, ...]
+
+
+class Level(Enum):
+    """How loudly a report is to be said."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Something that a person may want to know: one event with named fields, units in the names."""
+
+    level: Level
+    event: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+Action = Send | Restart | Arm | Finish | Report

@@ -1,0 +1,231 @@
+"""The engine: the whole state of a running gateway, and two calls. Events in, actions out.
+
+It reads no clock, opens nothing and waits for nothing, so a recorded day replays to the same bits
+and a test of an hour takes a moment. `runtime.py` is the thin shell that turns sockets, ports and
+the clock into events, and carries the actions out.
+
+The safety of the whole rests on what is *not* here: there is no timer that repeats an old decision.
+Frames are armed for a bounded time with each fresh decision; when this engine stops deciding, for
+whatever reason, the bus falls silent by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from bridge.battery.aggregator import Aggregator
+from bridge.battery.guard import guard
+from bridge.config import Config
+from bridge.events import (
+    Action,
+    Arm,
+    Event,
+    Expired,
+    Finish,
+    HealthChanged,
+    Level,
+    LinkDown,
+    LinkUp,
+    Received,
+    Report,
+    Restart,
+    Send,
+    SendFailed,
+    Stop,
+)
+from bridge.model import CanFrame, Decision, Limit, Member
+from bridge.protocols.contract import Payload
+from bridge.sinks.can import CanSink
+from bridge.sources.bus import Informed, Output, Reopen, Sampled, Write
+from bridge.sources.sources import Sources
+
+DECIDE_EVERY_S = 0.5  # ageing shrinks limits also while nothing arrives
+URGENT_FRACTION = 0.02  # of the limit on the bus: a fall by more than this does not wait for the cycle
+URGENT_A = 1.0
+REPEAT_AFTER_S = 60.0
+
+HEALTH_HELP = {
+    "warning": "errors on the bus: check the termination (120 ohm at both ends) and the cable",
+    "passive": "many errors: check that somebody else is on the bus, the bit rate, and CAN-H against CAN-L",
+    "bus-off": "the controller has left the bus: check wiring and bit rate; "
+    "restart-ms of the interface brings it back (ip link set can0 type can restart-ms 100)",
+}
+"""What to look at, by the controller's state."""
+
+
+class Gateway:
+    """The engine. Feed it with `handle`, at the latest at `next_wakeup()`."""
+
+    def __init__(self, config: Config, sinks: Mapping[str, CanSink], now: float) -> None:
+        self.config = config
+        self.sinks = dict(sinks)
+        self.aggregator = Aggregator([pack.settings for pack in config.packs], config.bank)
+        self.sources = Sources(config.packs)
+        self.decision: Decision | None = None
+        self.stopping = False
+        self._decide_at_s = now
+        self._armed: dict[str, Decision] = {}
+        self._states: dict[str, object] = {}
+        self._binding: dict[Limit, tuple[str, str | None]] = {}
+        self._down: set[str] = set()
+        self._complaints: dict[tuple[object, ...], tuple[int, float]] = {}
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take one event in; the actions are to be carried out in order."""
+        if isinstance(event, Stop):
+            return self._stop(now)
+        actions = self._take(event, now)
+        if now >= self._decide_at_s and not self.stopping:
+            actions += self._decide(now)
+        return actions
+
+    def next_wakeup(self) -> float:
+        """When a `Tick` is due at the latest."""
+        decide_s = math.inf if self.stopping else self._decide_at_s
+        return min(decide_s, self.sources.next_wakeup())
+
+    def members(self, now: float) -> tuple[Member, ...]:
+        """All configured packs, as the battery sees them."""
+        return self.aggregator.members(now)
+
+    def _take(self, event: Event, now: float) -> list[Action]:
+        match event:
+            case LinkUp(link):
+                return self._link_up(link, now)
+            case LinkDown(link, reason):
+                return self._link_down(link, reason, now)
+            case Received(link, payload):
+                return self._received(link, payload, now)
+            case Expired(sink):
+                self._armed.pop(sink, None)
+                return [Report(Level.ERROR, "sender_expired", {"inverter": sink})]
+            case SendFailed(sink, reason):
+                return self._complain("send_failed", {"inverter": sink, "reason": reason}, now)
+            case HealthChanged(link, health):
+                return [_health_report(link, health)]
+        return self._outputs(self.sources.wake(now), now)
+
+    # Links
+
+    def _link_up(self, link: str, now: float) -> list[Action]:
+        actions: list[Action] = []
+        if link in self._down:
+            self._down.discard(link)
+            actions.append(Report(Level.INFO, "link_up", {"link": link}))
+        for pack in self.sources.packs_on(link):
+            self.aggregator.link(pack, up=True, now=now)
+        return actions + self._outputs(self.sources.link_up(link, now), now)
+
+    def _link_down(self, link: str, reason: str, now: float) -> list[Action]:
+        self.sources.link_down(link)
+        for pack in self.sources.packs_on(link):
+            self.aggregator.link(pack, up=False, now=now)
+        self._decide_at_s = now
+        if link in self._down:
+            return []
+        self._down.add(link)
+        return [Report(Level.WARNING, "link_down", {"link": link, "reason": reason})]
+
+    def _received(self, link: str, payload: Payload, now: float) -> list[Action]:
+        if isinstance(payload, CanFrame):
+            for inverter in self.config.inverters:
+                if inverter.link == link:
+                    self.sinks[inverter.name].received(payload, now)
+        return self._outputs(self.sources.received(link, payload, now), now)
+
+    def _outputs(self, outputs: list[tuple[str, Output]], now: float) -> list[Action]:
+        actions: list[Action] = []
+        for link, output in outputs:
+            match output:
+                case Write(payload):
+                    actions.append(Send(link, payload))
+                case Sampled(pack, sample):
+                    self.aggregator.heard(pack, sample, now)
+                    self._decide_at_s = now
+                case Informed(pack, info):
+                    self.aggregator.informed(pack, info)
+                    fields = {"pack": pack, "model": info.model, "firmware": info.firmware}
+                    actions.append(Report(Level.INFO, "pack_info", fields))
+                case Reopen(reason):
+                    actions.append(Restart(link, reason))
+        return actions
+
+    # Decisions
+
+    def _decide(self, now: float) -> list[Action]:
+        self._decide_at_s = now + DECIDE_EVERY_S
+        decision = self.aggregator.decide(now)
+        actions = self._changes(decision, now)
+        self.decision = decision
+        for name, sink in self.sinks.items():
+            frames = sink.frames(decision, self._guard(now))
+            urgent = _fell(self._armed.get(name), decision)
+            self._armed[name] = decision
+            actions.append(Arm(name, frames, sink.profile.dead_man_s, urgent))
+        return actions
+
+    def _stop(self, now: float) -> list[Action]:
+        """The last word to every inverter: no current, both directions off."""
+        self.stopping = True
+        last = self.aggregator.decide(now)
+        zero = replace(
+            last,
+            charge_current_limit_a=0.0,
+            discharge_current_limit_a=0.0,
+            charge_enabled=False,
+            discharge_enabled=False,
+            force_charge=False,
+        )
+        self.decision = zero
+        return [Finish(name, sink.frames(zero, self._guard(now))) for name, sink in self.sinks.items()]
+
+    def _guard(self, now: float) -> Callable[[Decision], Decision]:
+        members = self.aggregator.members(now)
+        return lambda decision: guard(decision, members, self.config.bank, now)
+
+    def _complain(self, event: str, fields: Mapping[str, object], now: float) -> list[Action]:
+        """A complaint that may repeat each second: said once a minute, with how often it came."""
+        key = (event, *fields.values())
+        count, said_s = self._complaints.get(key, (0, -math.inf))
+        if now - said_s < REPEAT_AFTER_S:
+            self._complaints[key] = count + 1, said_s
+            return []
+        self._complaints[key] = 0, now
+        return [Report(Level.WARNING, event, {**fields, "repeats": count})]
+
+    def _changes(self, decision: Decision, now: float) -> list[Action]:
+        """What is different from the last decision, for the log: states and binding constraints."""
+        reports: list[Action] = []
+        for member in self.aggregator.members(now):
+            if self._states.get(member.name) is not member.state:
+                self._states[member.name] = member.state
+                fields = {"pack": member.name, "state": member.state.value, "age_s": member.age_s}
+                reports.append(Report(Level.INFO, "pack_state", fields))
+        for limit in (Limit.CVL, Limit.CCL, Limit.DCL):
+            first = next(iter(decision.constraints.get(limit, ())), None)
+            cause = (first.rule, first.pack) if first else ("none", None)
+            if self._binding.get(limit) != cause:
+                self._binding[limit] = cause
+                fields = {"limit": limit.name, limit.value: getattr(decision, limit.value), "rule": cause[0]}
+                reports.append(
+                    Report(Level.INFO, "limit_cause", fields | {"why": first.text if first else ""})
+                )
+        return reports
+
+
+def _health_report(link: str, health: str) -> Report:
+    level = Level.WARNING if health in HEALTH_HELP else Level.INFO
+    return Report(level, "can_health", {"link": link, "health": health, "help": HEALTH_HELP.get(health, "")})
+
+
+def _fell(before: Decision | None, after: Decision) -> bool:
+    """Whether a limit fell so far that the inverter should hear of it before the next cycle."""
+    if before is None:
+        return False
+    return any(
+        getattr(before, limit.value) - getattr(after, limit.value)
+        > max(URGENT_A, URGENT_FRACTION * getattr(before, limit.value))
+        for limit in (Limit.CVL, Limit.CCL, Limit.DCL)
+    ) or (before.charge_enabled > after.charge_enabled or before.discharge_enabled > after.discharge_enabled)

@@ -1,0 +1,184 @@
+"""The asyncio shell around the engine: links, senders, signals and the clock. No decisions.
+
+One task a link, each supervised: what fails is reported to the engine, logged once, and tried again
+with back-off. Everything that happens becomes an event for `Gateway.handle`, in the one thread of
+the event loop; the actions that come back are carried out at once. If the engine itself fails, the
+shell stops feeding the senders: their frames expire, the bus falls silent, and the process ends
+with an error for the service manager to restart it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+
+import structlog
+
+from bridge.errors import LinkError
+from bridge.events import (
+    Action,
+    Arm,
+    Event,
+    Finish,
+    Level,
+    LinkDown,
+    LinkUp,
+    Received,
+    Report,
+    Restart,
+    Send,
+    Stop,
+    Tick,
+)
+from bridge.gateway import Gateway
+from bridge.links.backoff import Backoff
+from bridge.links.link import Link
+from bridge.links.sender import Sender
+from bridge.systemd import Notifier
+
+EXIT_OK = 0
+EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h
+FINISH_TIMEOUT_S = 3.0
+HELD_S = 30.0  # a connection that lasted so long was a good one: the next back-off starts short
+
+
+class Runtime:
+    """Runs one gateway until it is told to stop. Everything here happens in one event loop."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        links: Mapping[str, Link],
+        senders: Mapping[str, Sender],
+        notifier: Notifier | None = None,
+    ) -> None:
+        self.gateway = gateway
+        self.senders = dict(senders)
+        self._links = dict(links)
+        self._notifier = notifier or Notifier("")
+        self._log = structlog.get_logger()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Future[int] | None = None
+
+    async def run(self, *, signals: bool = True) -> int:
+        """Run until `stop` or a signal; the process's exit code."""
+        loop = asyncio.get_running_loop()
+        self._ended = loop.create_future()
+        if signals:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.stop)
+        supervisors = [asyncio.create_task(self._supervise(name)) for name in self._links]
+        self._notifier.tell("READY=1")
+        self.dispatch(Tick())
+        try:
+            code = await self._ended
+            self._notifier.tell("STOPPING=1")
+            if code == EXIT_OK:
+                await self._finish()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            for task in supervisors:
+                task.cancel()
+            await asyncio.gather(*supervisors, return_exceptions=True)
+            for sender in self.senders.values():
+                sender.stop()
+        return code
+
+    def stop(self) -> None:
+        """End cleanly: limits to zero, one last full cycle, silence."""
+        self._end(EXIT_OK)
+
+    def dispatch(self, event: Event) -> None:
+        """Give the engine an event and carry out what it answers."""
+        if self._ended is None or self._ended.done():
+            return
+        now = asyncio.get_running_loop().time()
+        try:
+            actions = self.gateway.handle(event, now)
+        except Exception:  # noqa: BLE001  # the supervisor's one right: to end what has gone wrong
+            self._log.exception("engine_failed", event_type=type(event).__name__)
+            self._end(EXIT_BUG)
+            return
+        for action in actions:
+            self._do(action)
+        self._schedule()
+
+    # Actions
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Send(link, payload):
+                self._links[link].write(payload)
+            case Restart(link, reason):
+                self._log.warning("link_restart", link=link, reason=reason)
+                if task := self._tasks.get(link):
+                    task.cancel()
+            case Arm(sink, frames, valid_for_s, urgent):
+                self.senders[sink].arm(frames, valid_for_s, urgent=urgent)
+                self._notifier.tell("WATCHDOG=1")
+            case Finish(sink, frames):
+                self.senders[sink].finish(frames)
+            case Report(level, event, fields):
+                self._report(level, event, fields)
+
+    def _report(self, level: Level, event: str, fields: Mapping[str, object]) -> None:
+        getattr(self._log, level.value)(event, **fields)
+
+    def _schedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        at_s = max(self.gateway.next_wakeup(), loop.time())
+        self._timer = loop.call_at(at_s, self.dispatch, Tick())
+
+    # Links
+
+    async def _supervise(self, name: str) -> None:
+        loop = asyncio.get_running_loop()
+        backoff = Backoff()
+        while True:
+            started_s = loop.time()
+            self._tasks[name] = asyncio.create_task(self._hold_open(name), name=f"link {name}")
+            try:
+                await asyncio.shield(self._tasks[name])
+            except asyncio.CancelledError:
+                if not self._tasks[name].cancelled():  # it is we who are to end
+                    self._tasks[name].cancel()
+                    with suppress(asyncio.CancelledError, LinkError):
+                        await self._tasks[name]
+                    raise
+                self.dispatch(LinkDown(name, "restarted"))
+            except LinkError as error:
+                self.dispatch(LinkDown(name, str(error)))
+            except Exception as error:  # noqa: BLE001  # a bug in one link must not end the others
+                self._log.exception("link_failed", link=name)
+                self.dispatch(LinkDown(name, f"internal error: {error!r}"))
+            if loop.time() - started_s > HELD_S:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_s())
+
+    async def _hold_open(self, name: str) -> None:
+        await self._links[name].run(
+            lambda: self.dispatch(LinkUp(name)),
+            lambda payload: self.dispatch(Received(name, payload)),
+        )
+
+    # The end
+
+    def _end(self, code: int) -> None:
+        if self._ended is not None and not self._ended.done():
+            if code == EXIT_OK:
+                self.dispatch(Stop())
+            if not self._ended.done():
+                self._ended.set_result(code)
+
+    async def _finish(self) -> None:
+        """Wait until each sender has sent its last cycle; a stuck bus may not hold us."""
+        waits = [
+            asyncio.to_thread(sender.wait_finished, FINISH_TIMEOUT_S) for sender in self.senders.values()
+        ]
+        await asyncio.gather(*waits)
