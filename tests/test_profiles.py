@@ -84,6 +84,21 @@ def test_a_profile_loads_by_path(tmp_path: Path) -> None:
     assert profiles.load(str(write(tmp_path, 'family = "Deye', 'family = "Acme'))).name == "acme"
 
 
+def test_a_file_name_is_a_path_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, 'family = "Deye', 'family = "Acme')
+    monkeypatch.chdir(tmp_path)
+    assert profiles.load("acme.toml").family.startswith("Acme")
+
+
+def test_what_a_profile_need_not_say_has_the_cautious_default(tmp_path: Path) -> None:
+    said = ("pad_to = 8 ", 'stop = "pack-voltage"', "hold_soc_ends = false")
+    path = tmp_path / "acme.toml"
+    path.write_text("\n".join(one for one in TEXT.splitlines() if not one.startswith(said)), "utf-8")
+    acme = profiles.load(str(path))
+    assert (acme.pad_to, acme.stop, acme.hold_soc_ends, acme.silence_after_s) == (8, "decided", False, None)
+    assert [(one.length, one.extended) for one in acme.answers] == [(8, False)]
+
+
 def test_a_profile_loaded_by_path_may_bring_its_dialect(tmp_path: Path) -> None:
     path = write(tmp_path, "pylontech-lv", "acme-can")
     (tmp_path / "acme-can.dbc").write_text("", "utf-8")

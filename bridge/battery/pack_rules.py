@@ -110,7 +110,7 @@ def cell_high(facts: Facts) -> Iterable[Constraint]:
     stop_v, cell_v = facts.settings.cell_max_v, facts.cell_max_v
     if cell_v is None:
         return
-    if cell_v >= stop_v or facts.charge_stopped:
+    if facts.charge_stopped:
         yield _cell_constraint(facts, Limit.CCL, 0.0, "cell_high")
     elif cell_v > start_v:
         share = (stop_v - cell_v) / (stop_v - start_v)
@@ -124,7 +124,7 @@ def cell_low(facts: Facts) -> Iterable[Constraint]:
     stop_v, cell_v = facts.settings.cell_min_v, facts.cell_min_v
     if cell_v is None:
         return
-    if cell_v <= stop_v or facts.discharge_stopped:
+    if facts.discharge_stopped:
         yield _cell_constraint(facts, Limit.DCL, 0.0, "cell_low")
         return
     discharge_a = max(0.0, -(facts.sample.current_a or 0.0))

@@ -7,11 +7,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
 
 from bridge.errors import ConfigError
 from bridge.links.link import Link
 from bridge.protocols.contract import Spec
+
+if TYPE_CHECKING:
+    from bridge.links.ble import Turn
 
 CAN_FORM = '"can:can0", or "can:INTERFACE:CHANNEL" for another interface, as in "can:slcan:/dev/ttyACM0"'
 
@@ -37,10 +40,10 @@ def wire_of(port: str) -> str:
 
 
 class Opener:
-    """Makes links. One for a process: the links of one Bluetooth adapter take turns to connect."""
+    """Makes links. One for a process: Bluetooth links take turns to connect."""
 
     def __init__(self) -> None:
-        self._turns: dict[str | None, asyncio.Lock] = {}
+        self._turn: Turn | None = None
 
     def link(self, port: str, spec: Spec, baudrate: int | None = None) -> Link:
         """The link to a port for one protocol; nothing is opened yet.
@@ -63,9 +66,9 @@ class Opener:
         return SerialLink(port, baudrate or spec.baudrate)
 
     def _radio_link(self, port: str, spec: Spec) -> Link:
-        from bridge.links.ble import BleLink, parse
+        from bridge.links.ble import BleLink, Turn, parse
 
         assert spec.ble is not None, "a protocol over BLE says where"
         address = parse(port)
-        turn = self._turns.setdefault(address.adapter, asyncio.Lock())
-        return BleLink(address.device, spec.ble, address.adapter, turn=turn)
+        self._turn = self._turn or Turn()
+        return BleLink(address.device, spec.ble, address.adapter, turn=self._turn)

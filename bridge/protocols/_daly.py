@@ -28,6 +28,11 @@ BLE = Ble(
     pairs=(("fff0", "fff1", "fff2"), ("ff00", "ff01", "ff02")),  # the second: newer modules, fl4p/batmon-ha
     names=("DL-*", "JHB-*"),
 )
+SIGN_OPTIONS: Mapping[str, str] = {
+    "current_sign": '1 or -1: what the board sends above zero is charging or discharging; "auto" finds out',
+    "invert_current": "true for a board that has state and sign of the current the wrong way round",
+}
+BLE_OPTIONS: Mapping[str, str] = {"mac": "of the radio module, behind which answers take longer"}
 SLEEPS_AFTER_S = 600.0  # boards sleep after an hour or more; asking thrice too early costs nothing
 
 _SIGN_MIN_RAW = 10  # 1 A: below it the state field is not a witness

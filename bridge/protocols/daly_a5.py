@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bridge.errors import ConfigError
 from bridge.model import PackInfo, Reading
-from bridge.protocols._daly import BLE, SLEEPS_AFTER_S, CurrentSign, sign_from
+from bridge.protocols._daly import BLE, BLE_OPTIONS, SIGN_OPTIONS, SLEEPS_AFTER_S, CurrentSign, sign_from
 from bridge.protocols._daly_board import Board
 from bridge.protocols._daly_device import Answers
 from bridge.protocols._daly_talk import Talk
@@ -56,6 +56,12 @@ SPEC = Spec(
     sleeps_after_s=SLEEPS_AFTER_S,
     wake_tries=3,
     wake_timeout_s=0.3,
+    options={
+        "host": "0x40 or 0x80, whom a request says that it comes from; if it is left out, both are tried",
+        "fill": "0 to 255, fills requests; if it is left out, 0xAA on a wire and 0 over Bluetooth",
+        **SIGN_OPTIONS,
+        **BLE_OPTIONS,
+    },
 )
 
 

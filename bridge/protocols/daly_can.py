@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from bridge.errors import ConfigError
 from bridge.model import CanFrame, PackInfo, Reading
-from bridge.protocols._daly import SLEEPS_AFTER_S, CurrentSign, sign_from
+from bridge.protocols._daly import SIGN_OPTIONS, SLEEPS_AFTER_S, CurrentSign, sign_from
 from bridge.protocols._daly_board import Board
 from bridge.protocols._daly_device import Answers
 from bridge.protocols._daly_talk import Talk
@@ -41,6 +41,7 @@ SPEC = Spec(
     sleeps_after_s=SLEEPS_AFTER_S,
     wake_tries=3,
     wake_timeout_s=0.3,
+    options=SIGN_OPTIONS,
 )
 
 

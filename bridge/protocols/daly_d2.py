@@ -14,7 +14,15 @@ from __future__ import annotations
 
 from bridge.errors import ConfigError
 from bridge.model import PackInfo, Reading
-from bridge.protocols._daly import BLE, SLEEPS_AFTER_S, CurrentSign, optional, sign_from
+from bridge.protocols._daly import (
+    BLE,
+    BLE_OPTIONS,
+    SIGN_OPTIONS,
+    SLEEPS_AFTER_S,
+    CurrentSign,
+    optional,
+    sign_from,
+)
 from bridge.protocols._daly_d2_registers import (
     LAYOUT,
     MOSFET,
@@ -45,6 +53,11 @@ SPEC = Spec(
     sleeps_after_s=SLEEPS_AFTER_S,
     wake_tries=3,
     wake_timeout_s=0.6,
+    options={
+        "status_registers": "62 or 80, how many the board gives at once; if it is left out, both are tried",
+        **SIGN_OPTIONS,
+        **BLE_OPTIONS,
+    },
 )
 
 _DIALECT = Dialect(replies={ADDRESS: ADDRESS}, lengths={read.count: read.start for read in READS})

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bridge.errors import ConfigError
 from bridge.model import PackInfo, Reading
-from bridge.protocols._daly import BLE, SLEEPS_AFTER_S, CurrentSign, sign_from
+from bridge.protocols._daly import BLE, BLE_OPTIONS, SIGN_OPTIONS, SLEEPS_AFTER_S, CurrentSign, sign_from
 from bridge.protocols._daly_modbus import Dialect, Reader, read_request
 from bridge.protocols._daly_p81_registers import CELLS, LAYOUT, READS, SETTINGS, STATUS, VERSIONS, image
 from bridge.protocols._daly_register_talk import RegisterTalk, decoded
@@ -40,6 +40,7 @@ SPEC = Spec(
     sleeps_after_s=SLEEPS_AFTER_S,
     wake_tries=3,
     wake_timeout_s=0.6,
+    options={**SIGN_OPTIONS, **BLE_OPTIONS},
 )
 
 _DIALECT = Dialect(

@@ -48,6 +48,10 @@ SPEC = Spec(
     sleeps_after_s=20.0,
     wake_tries=5,
     wake_timeout_s=0.3,
+    options={
+        "password": "six letters or digits, for boards since 2023 that ask for one over Bluetooth",
+        "mac": "of the radio module, a part of the key that proves the password",
+    },
 )  # fmt: skip
 
 APP_KEY, RANDOM, PASSWORD = 0x15, 0x17, 0x18

@@ -41,6 +41,10 @@ SPEC = Spec(
     address=0,
     addresses=range(16),
     streams=True,
+    options={
+        "current_sign": '"charging" or "discharging", what a positive current of version 1 means; '
+        "if it is left out, the current counts as unknown",
+    },
 )
 
 TICKS_PER_S = 50  # 0x2F4 comes every 20 ms

@@ -23,6 +23,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import lru_cache
 
+from bridge.errors import ConfigError
 from bridge.model import PackInfo, Reading
 from bridge.protocols import _jk_pack as names
 from bridge.protocols._jk_device import Board
@@ -53,6 +54,7 @@ SPEC = Spec(
     reply_timeout_s=0.5,
     gap_s=0.11,  # 50 ms mixes up replies of different packs, 75 ms was clean on four packs
     silence_s=0.1,
+    options={"listen": "true sends nothing and takes what a master (DIP switches at 0) asks the packs"},
 )
 
 REGISTERS = {STATUS: 0x20, SETTINGS: 0x1E, INFO: 0x1C}
@@ -197,11 +199,18 @@ def _bus_message(name: str, piece: bytes) -> Message:
     return Message(name, {}, {"register": int.from_bytes(piece[2:4], "big")}, piece[0])
 
 
+def _listens(options: Options) -> bool:
+    listen = options.extra.get("listen", False)
+    if not isinstance(listen, bool):
+        raise ConfigError(f"listen = {listen!r}: must be true or false")
+    return listen
+
+
 class Session:
     """One pack on the pair. options: address 1..15; extra["listen"]: send nothing (address 0..15)."""
 
     def __init__(self, options: Options) -> None:
-        self.streams = bool(options.extra.get("listen", False))
+        self.streams = _listens(options)
         self._address = 1 if options.address is None else options.address
         self._pack = Pack(asks_voltage=True)
         self._polls = self._address  # packs of one pair ask for settings in different rounds

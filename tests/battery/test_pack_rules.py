@@ -53,6 +53,12 @@ def test_a_fuse_is_used_to_95_percent() -> None:
     assert discharge(well(), settings=fused).rule == "fuse"
 
 
+@pytest.mark.parametrize(("fuse_a", "amps"), [(145.0, 137.75), (150.0, 140.0)])
+def test_a_fuse_just_above_the_rating_still_counts(fuse_a: float, amps: float) -> None:
+    assert charge(well(), settings=replace(GARAGE, fuse_a=fuse_a)).value == pytest.approx(amps)
+    assert charge(well(), ratings=Ratings(charge_ocp_a=fuse_a)).value == pytest.approx(amps)
+
+
 def test_the_limit_that_the_bms_reports_is_kept() -> None:
     sample = replace(well(), charge_current_limit_a=30.0, discharge_current_limit_a=70.0)
 
@@ -174,8 +180,21 @@ def test_the_discharge_taper_forgives_the_sag_of_the_present_current() -> None:
     assert discharge(replace(loaded, current_a=100.0)).value == pytest.approx(42.0)
 
 
+def test_no_more_than_a_tenth_of_a_volt_is_forgiven() -> None:
+    small = replace(GARAGE, capacity_ah=20.0)
+
+    assert discharge(with_cell(well(current_a=-100.0), 7, 2.82), settings=small).value == pytest.approx(
+        0.14 * 140
+    )
+
+
 def test_the_discharge_stop_forgives_nothing() -> None:
     assert discharge(with_cell(well(current_a=-100.0), 7, 2.80)).value == 0.0
+
+
+def test_discharging_stays_off_until_the_cell_is_clearly_back() -> None:
+    assert discharge(with_cell(well(), 7, 2.80), with_cell(well(), 7, 2.94)).value == 0.0
+    assert discharge(with_cell(well(), 7, 2.80), with_cell(well(), 7, 2.96)).value > 0.0
 
 
 def test_an_unreadable_cell_forbids_both_directions() -> None:
@@ -205,7 +224,11 @@ def test_what_the_bms_does_not_permit_is_zero_in_that_direction_only(allowed: bo
     sample = changed(well(), charge_allowed=allowed)
 
     assert (charge(sample).value, charge(sample).rule) == (0.0, "not_allowed")
+    assert charge(sample).text == (
+        "its BMS forbids charging" if allowed is False else "not known to permit charging"
+    )
     assert discharge(sample).value == 140.0
+    assert discharge(changed(well(), discharge_allowed=allowed)).value == 0.0
 
 
 def test_constraints_are_sorted_with_the_binding_one_first() -> None:

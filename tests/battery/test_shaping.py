@@ -21,6 +21,21 @@ def test_the_first_rise_after_a_start_does_not_wait_and_is_slow() -> None:
     assert run(shaper(), 9.0, 7, 0) == [0.0, 2.0, 4.0, 6.0, 8.0, 9.0, 9.0]
 
 
+def test_waiting_at_zero_for_the_start_does_not_make_the_first_rise_wait() -> None:
+    limit = shaper()
+    run(limit, 0.0, 100, 0)
+
+    assert run(limit, 9.0, 2, 100) == [2.0, 4.0]
+
+
+def test_a_dip_of_nothing_much_above_the_present_limit_does_not_stop_a_rise() -> None:
+    limit = shaper()
+    run(limit, 50.0, 5, 0)
+
+    assert limit.shape(49.6, 5.0) == 10.0
+    assert limit.shape(49.4, 6.0) == 10.0
+
+
 def test_a_fall_is_published_at_once() -> None:
     limit = shaper()
     run(limit, 100.0, 60, 0)

@@ -35,7 +35,12 @@ def test_unlike_packs_in_proportion_give_their_sum_less_the_margin() -> None:
 
 
 def test_a_pack_that_takes_nearly_all_is_not_asked_for_more_than_it_can_carry() -> None:
-    assert limit(branch("a", 900, 100), branch("b", 100, 100)) == 100.0
+    both = list(
+        CapacitySharing().limits([branch("a", 900, 100), branch("b", 100, 100, certainty=0.5)], Limit.CCL)
+    )
+
+    assert both[0].value == 100.0
+    assert (both[-1].value, both[-1].text) == (150.0, "the packs together carry no more")
 
 
 def test_a_blocked_pack_on_the_bus_blocks_the_bank() -> None:
@@ -44,7 +49,9 @@ def test_a_blocked_pack_on_the_bus_blocks_the_bank() -> None:
 
 
 def test_nothing_is_allowed_when_no_pack_can_be_counted_on() -> None:
-    assert limit(branch("a", 280, 140, certainty=0.0)) == 0.0
+    alone = list(CapacitySharing().limits([branch("a", 280, 140, certainty=0.0)], Limit.CCL))
+
+    assert (alone[-1].value, alone[-1].text) == (0.0, "no pack can be counted on")
 
 
 def test_a_cause_tells_its_share_and_the_age_of_its_data() -> None:

@@ -164,6 +164,7 @@ def test_a_full_queue_drops_the_cycle_and_the_next_one_is_tried() -> None:
     assert [frame for _, frame in world.wire] == [CYCLE[0], *OTHER]
     statistics = world.sender.statistics()
     assert (statistics.send_errors, statistics.dropped_cycles, statistics.cycles) == (3, 3, 1)
+    assert statistics.frames == 4
     assert statistics.last_error == "the transmit buffer is full"
     assert len(world.errors) == 3
 
@@ -270,6 +271,7 @@ def test_the_thread_keeps_the_cycle_and_falls_silent_by_itself() -> None:
     wire: list[CanFrame] = []
     expired = threading.Event()
     sender: Sender = CyclicSender(wire.append, 0.02, on_expired=expired.set)
+    sender.arm(CYCLE, 0.15)
     sender.arm(CYCLE, 0.15)
     assert expired.wait(2.0)
     count = len(wire)
@@ -402,11 +404,17 @@ def test_bus_off_and_recovery_are_reported_once_each() -> None:
         with peer(name) as other:
             port = CanPort("virtual", name, 500_000, on_health=seen.append)
             async with Held(port) as held:
-                for error_class in (0x40, 0x40, 0x100):
-                    other.send(can.Message(arbitration_id=error_class, is_error_frame=True, data=bytes(8)))
+                passive = bytes.fromhex("0020000000000000")
+                for error_class, data in (
+                    (0x04, passive),
+                    (0x40, bytes(8)),
+                    (0x40, bytes(8)),
+                    (0x100, bytes(8)),
+                ):
+                    other.send(can.Message(arbitration_id=error_class, is_error_frame=True, data=data))
                 other.send(can.Message(arbitration_id=0x305, is_extended_id=False))
                 await asyncio.wait_for(held.arrived.wait(), 2.0)
-        assert seen == [BusHealth.BUS_OFF, BusHealth.OK]
+        assert seen == [BusHealth.PASSIVE, BusHealth.BUS_OFF, BusHealth.OK]
         assert port.statistics.bus_offs == 1
 
     asyncio.run(story())
