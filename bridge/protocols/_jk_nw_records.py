@@ -231,7 +231,7 @@ def _add_state(reading: Reading, values: Mapping[str, Raw]) -> None:
         discharge_on, verdict.discharge_allowed, switches[1], not _too_cold_to_discharge(alarms, values)
     )
     reading["protections"] = verdict.protections
-    reading["warnings"] = verdict.warnings | {Alarm.FET_LOCKED} if False in switches else verdict.warnings
+    reading["warnings"] = verdict.warnings
 
 
 def _current_a(raw: int, protocol_version: Raw) -> float:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 
-from bridge.model import PackInfo, Reading
+from bridge.model import Alarm, PackInfo, Reading
 from bridge.protocols._jk_alarms import NW
 from bridge.protocols._jk_nw_records import (
     IN_READING,
@@ -174,8 +174,12 @@ class Session:
         )
 
     def poll(self) -> Script[Reading]:
-        """Everything, in one exchange."""
-        return (yield self._request()).reading
+        """Everything, in one exchange. A switch that somebody turned off is no alarm of the board's own."""
+        reply = yield self._request()
+        reading = reply.reading.copy()
+        if False in {reply.raw.get("charge_enabled"), reply.raw.get("discharge_enabled")}:
+            reading["warnings"] = reading.get("warnings", frozenset()) | {Alarm.FET_LOCKED}
+        return reading
 
     def _request(self) -> Request:
         return Request(read_all(), reply="status", tries=2)

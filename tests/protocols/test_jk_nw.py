@@ -210,7 +210,16 @@ def test_in_the_cold_discharging_ends_at_its_own_limit(battery: int, discharge: 
 def test_permission_needs_switch_and_mosfet(code: int, value: int, charge: bool, discharge: bool) -> None:
     reading = only(changed(code, value.to_bytes(RECORDS[code].size, "big"))).reading
     assert (reading["charge_allowed"], reading["discharge_allowed"]) == (charge, discharge)
-    assert (Alarm.FET_LOCKED in reading["warnings"]) == (code != 0x8C)
+    assert Alarm.FET_LOCKED not in reading["warnings"]
+
+
+@pytest.mark.parametrize(("code", "locked"), [(0xAB, True), (0xAC, True), (0x8C, False)])
+def test_a_switch_that_somebody_turned_off_is_said_of_the_pack(code: int, locked: bool) -> None:
+    script = jk_nw.Session(Options()).poll()
+    next(script)
+    with pytest.raises(StopIteration) as ended:
+        script.send(only(changed(code, (0).to_bytes(RECORDS[code].size, "big"))))
+    assert (Alarm.FET_LOCKED in ended.value.value["warnings"]) is locked
 
 
 def test_switches_that_are_not_told_are_not_known_to_be_on() -> None:
