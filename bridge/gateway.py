@@ -12,6 +12,7 @@ whatever reason, the bus falls silent by itself.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -70,6 +71,7 @@ class Gateway:
         self._states: dict[str, object] = {}
         self._binding: dict[Limit, tuple[str, str | None]] = {}
         self._down: set[str] = set()
+        self._rejected: dict[str, Counter[str]] = {}
         self._complaints: dict[tuple[object, ...], tuple[int, float]] = {}
 
     def handle(self, event: Event, now: float) -> list[Action]:
@@ -144,6 +146,7 @@ class Gateway:
                 case Sampled(pack, sample):
                     self.aggregator.heard(pack, sample, now)
                     self._decide_at_s = now
+                    actions += self._rejections(pack, now)
                 case Informed(pack, info):
                     self.aggregator.informed(pack, info)
                     fields = {"pack": pack, "model": info.model, "firmware": info.firmware}
@@ -151,6 +154,18 @@ class Gateway:
                 case Reopen(reason):
                     actions.append(Restart(link, reason))
         return actions
+
+    def _rejections(self, pack: str, now: float) -> list[Action]:
+        """What was not believed of the last sample, by the names that it is counted under."""
+        counts, before = self.aggregator.counters[pack], self._rejected.get(pack, Counter())
+        if counts == before:
+            return []
+        self._rejected[pack] = Counter(counts)
+        return [
+            report
+            for rejection in counts - before
+            for report in self._complain("implausible", {"pack": pack, "rejection": rejection}, now)
+        ]
 
     # Decisions
 

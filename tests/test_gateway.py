@@ -224,6 +224,14 @@ def eight_cells() -> Reading:
     return Reading({**reading(), "cell_count": 8, "cell_voltages_v": (3.3,) * 8, "voltage_v": 26.4})
 
 
+def test_what_is_not_believed_is_reported_by_name_and_not_each_time() -> None:
+    made = running()
+    made.ports["/dev/two"].state = lambda _: {**reading(), "voltage_v": 12.0}
+    made.run(30)
+    rejections = [one.fields["rejection"] for one in made.reports if one.event == "implausible"]
+    assert rejections == ["voltage_range"]
+
+
 def test_a_cell_at_its_maximum_stops_charging_at_once_and_discharging_never() -> None:
     made = running()
     high: Reading = {**reading(), "cell_voltages_v": (3.30,) * 15 + (3.56,), "voltage_v": 15 * 3.30 + 3.56}

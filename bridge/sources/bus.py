@@ -103,12 +103,25 @@ class _Job:
 
 
 class Bus:
-    """All packs on one link. Call `wake` at `next_wakeup()` and after every other event."""
+    """All packs on one link. Call `wake` at `next_wakeup()` and after every other event.
 
-    def __init__(self, spec: Spec, decoder: Decoder, units: Sequence[Unit], *, baudrate: int | None = None):
+    baudrate: of the wire, None where bytes take no time. reopen_after: once no pack on the link has
+    answered for so many polls each, a new connection is asked for; None: never.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        decoder: Decoder,
+        units: Sequence[Unit],
+        *,
+        baudrate: int | None = None,
+        reopen_after: int | None = None,
+    ) -> None:
         self.spec = spec
         self.units = tuple(units)
         self._decoder = decoder
+        self._reopen_after = reopen_after
         self._byte_s = BITS_PER_BYTE / baudrate if baudrate else 0.0
         self._up = False
         self._job: _Job | None = None
@@ -159,7 +172,7 @@ class Bus:
         job = self._job
         if job is not None and job.sent_s is not None and now >= job.deadline_s:
             outputs += self._timed_out(job, now)
-        outputs += self._stalled(now)
+        outputs += self._stalled(now) + self._unanswered()
         if self._job is None:
             self._job = self._next_job(now)
         if self._job is not None and self._job.sent_s is None and now >= self._free_s:
@@ -396,6 +409,14 @@ class Bus:
                 unit.statistics.error("silent", f"silent for {MISSED_PERIODS} periods")
                 return [Reopen(f"{unit.pack}: silent for {MISSED_PERIODS} periods")]
         return []
+
+    def _unanswered(self) -> list[Output]:
+        """A module or a network server may hang while its connection stands."""
+        if self._reopen_after is None or any(unit.failures < self._reopen_after for unit in self.units):
+            return []
+        for unit in self.units:
+            unit.failures = 0
+        return [Reopen(f"no answer to {self._reopen_after} polls")]
 
 
 def _shown(payload: Payload) -> str:

@@ -20,6 +20,10 @@ from bridge.sources.statistics import Statistics
 ACCESSORY_SUFFIX = "/balancer"
 ACCESSORY_FRESH_S = 5.0  # cells that are older complete nothing
 
+REOPEN_AFTER = {"ble": 3, "serial": 10}
+"""Polls without an answer before the connection is doubted: a radio module hangs more often than a wire,
+and a serial server on the network may have forgotten us. A CAN bus is no connection."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Seat:
@@ -114,4 +118,10 @@ def _bus(seats: Sequence[_Seat]) -> Bus:
     units = [Unit(seat.unit, protocol.session(seat.options), seat.period_s) for seat in seats]
     kind = kind_of(first.port)
     baudrate = first.baudrate if kind == "serial" else None
-    return Bus(protocol.spec.over(kind), protocol.decoder(), units, baudrate=baudrate)
+    return Bus(
+        protocol.spec.over(kind),
+        protocol.decoder(),
+        units,
+        baudrate=baudrate,
+        reopen_after=REOPEN_AFTER.get(kind),
+    )

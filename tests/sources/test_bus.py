@@ -273,3 +273,19 @@ def test_reading_names_and_limits_of_one_pack_does_not_keep_the_others_waiting()
     for number in (1, 2, 3):
         times = [0.0, *(time_s for pack, _, time_s in samples(seen) if pack == f"pack{number}")]
         assert max(after - before for before, after in pairwise(times)) < 2.5
+
+
+def hung(*sessions: ToySession) -> Bus:
+    units = [Unit(f"pack{session.address}", session, 1.0) for session in sessions]
+    return Bus(SPEC, ToyDecoder(), units, reopen_after=3)
+
+
+def test_a_connection_over_which_nobody_answers_is_opened_anew() -> None:
+    seen = run(hung(ToySession(1)), 10.0, {})
+    first = next(index for index, one in enumerate(seen) if isinstance(one, Reopen))
+    assert len(written(seen[:first])) == 3
+
+
+def test_one_dead_pack_is_no_reason_to_break_the_connection_of_its_neighbour() -> None:
+    seen = run(hung(ToySession(1), ToySession(2)), 60.0, {b"10": b"=1A", b"i": b"=1A"})
+    assert not [one for one in seen if isinstance(one, Reopen)]
