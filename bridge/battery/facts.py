@@ -135,10 +135,10 @@ class Memory:
         """The highest and the lowest cell."""
         cells_v = sample.cell_voltages_v
         if cells_v:
-            readable_v = cells_v if None not in cells_v else [v for v in cells_v if v is not None]
+            readable_v = [v for v in cells_v if v is not None]
             if not readable_v:
                 return (None, None), (None, None)
-            high_v, low_v = max(readable_v), min(readable_v)  # type: ignore[type-var]  # no None is left
+            high_v, low_v = max(readable_v), min(readable_v)
             return (high_v, cells_v.index(high_v) + 1), (low_v, cells_v.index(low_v) + 1)
         if voltage_v is None:
             return (None, None), (None, None)

@@ -60,8 +60,9 @@ class CurrentShaper:
         return self._published()
 
     def lowered_to(self, limit_a: float) -> None:
-        """A later stage published less: the next rise begins there."""
+        """A later stage published less: a fall like any other, from which a rise waits and begins."""
         self._level_a = min(self._level_a, limit_a)
+        self._not_allowed_s = self._now
 
     def _published(self) -> float:
         threshold = NONZERO_ABOVE if self._is_zero else ZERO_BELOW

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bridge.battery.aggregator import Aggregator
-from bridge.model import BankSettings, Decision, Limit, PackSample, PackSettings, PackState
+from bridge.battery.context import Context, Pack
+from bridge.battery.facts import Memory
+from bridge.battery.pack_rules import PackLimits, pack_limits
+from bridge.battery.sharing import CapacitySharing
+from bridge.model import BankSettings, Decision, Limit, Member, PackSample, PackSettings, PackState
 
 Feed = Callable[[float], PackSample]
 
@@ -67,10 +71,45 @@ def with_cell(sample: PackSample, index: int, cell_v: float | None) -> PackSampl
     return replace(other, voltage_v=sample.voltage_v + cell_v - before_v)
 
 
+def stand(
+    settings: PackSettings,
+    sample: PackSample | None,
+    state: PackState = PackState.ACTIVE,
+    age_s: float = 0.5,
+) -> Pack:
+    """A pack as the aggregator would hand it on."""
+    facts = None if sample is None else Memory(settings).facts(sample)
+    member = Member(settings=settings, state=state, sample=sample, age_s=None if sample is None else age_s)
+    heard = state in {PackState.ACTIVE, PackState.JOINING, PackState.ISOLATED}
+    return Pack(
+        member,
+        heard=heard,
+        trusted=heard or state is PackState.STALE,
+        certainty=float(state is PackState.ACTIVE),
+        counts=state in {PackState.ACTIVE, PackState.STALE},
+        facts=facts,
+        limits=pack_limits(facts) if facts else PackLimits(),
+    )
+
+
+def around(*packs: Pack, on_pack_lost: str = "hold", voltage_v: float | None = None) -> Context:
+    """A bank of these packs, after its start."""
+    return Context(
+        settings=BankSettings(on_pack_lost=on_pack_lost),
+        packs=packs,
+        sharing=CapacitySharing(),
+        waiting_for=(),
+        voltage_v=voltage_v,
+        last_voltage_v=voltage_v,
+        any_active=any(p.member.state is PackState.ACTIVE for p in packs),
+        any_heard=any(p.heard for p in packs),
+    )
+
+
 class Story:
     """A bank in virtual time: every second each pack that has a feed is heard, then a decision is made.
 
-    feeds: what each pack says; None is silence. step: told by tests that need another pace.
+    feeds: what each pack says; None is silence.
     """
 
     def __init__(self, *packs: PackSettings, settings: BankSettings | None = None, start_s: float = 1000.0):

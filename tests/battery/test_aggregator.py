@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from bridge.model import Alarm, BankSettings, Limit, PackInfo, PackState, Ratings
+from bridge.battery.aggregator import Aggregator
+from bridge.battery.sharing import Branch
+from bridge.model import (
+    Alarm,
+    BankSettings,
+    Constraint,
+    Limit,
+    Member,
+    PackInfo,
+    PackSample,
+    PackState,
+    Ratings,
+)
 from tests.battery.story import ATTIC, GARAGE, SHED, UNLIKE, Feed, Story, pack, well, with_cell
 
 FULL_A = 211.6  # what three unlike packs of 290 A together allow before their shares are learned
@@ -15,6 +28,20 @@ FULL_A = 211.6  # what three unlike packs of 290 A together allow before their s
 
 def at_soc(soc: float) -> Feed:
     return lambda now: well(now, soc=soc)
+
+
+def with_seventh(cell_v: float, others_v: float = 3.30) -> Feed:
+    return lambda now: with_cell(well(now, others_v), 7, cell_v)
+
+
+def switched_off(now: float) -> PackSample:
+    return replace(
+        well(now),
+        charge_fet_on=False,
+        discharge_fet_on=False,
+        charge_allowed=False,
+        discharge_allowed=False,
+    )
 
 
 def test_three_unlike_packs_start() -> None:
@@ -158,11 +185,20 @@ def test_a_cold_pack_holds_back_the_whole_bank() -> None:
     assert story.last.discharge_enabled
 
 
+def test_a_frozen_pack_is_charged_only_once_it_has_warmed_up() -> None:
+    story = Story(GARAGE).say(lambda now: well(now, temperature_c=-5.0)).settle()
+    assert story.limits()[0] == 0.0
+    assert story.limits()[1] == pytest.approx(0.4 * 280, abs=0.1)
+
+    story.say(lambda now: well(now, temperature_c=1.0)).settle()
+    assert story.limits()[0] == pytest.approx(0.064 * 280, abs=0.1)
+
+
 def test_a_runner_cell_tapers_and_stops_the_charge_and_lowers_the_voltage() -> None:
     story = Story(GARAGE, SHED).settle()
     seen = []
     for cell_v in (3.46, 3.49, 3.53, 3.549, 3.55, 3.58):
-        story.say(lambda now, v=cell_v: with_cell(well(now, cell_v=3.42), 7, v), "garage").run(1)  # type: ignore[misc]
+        story.say(with_seventh(cell_v, 3.42), "garage").run(1)
         seen.append((story.limits()[0], story.last.charge_voltage_limit_v))
 
     currents_a = [a for a, _ in seen]
@@ -223,13 +259,7 @@ def test_a_lone_pack_with_an_open_discharge_switch_may_take_a_little() -> None:
 def test_an_isolated_bank_gives_nothing_and_is_not_alarmed() -> None:
     story = Story(GARAGE).settle()
 
-    off = {
-        "charge_fet_on": False,
-        "discharge_fet_on": False,
-        "charge_allowed": False,
-        "discharge_allowed": False,
-    }
-    story.say(lambda now: replace(well(now), **off)).run(20)  # type: ignore[arg-type]  # a dict of booleans
+    story.say(switched_off).run(20)
 
     assert story.limits() == (0.0, 0.0)
     assert not story.last.protections
@@ -324,14 +354,8 @@ def test_a_lost_pack_lowers_the_charge_voltage_to_the_flat() -> None:
 
 
 def test_an_empty_pack_whose_bms_went_to_sleep_does_not_stop_the_others() -> None:
-    off = {
-        "charge_fet_on": False,
-        "discharge_fet_on": False,
-        "charge_allowed": False,
-        "discharge_allowed": False,
-    }
     asleep = Story(GARAGE, SHED).settle()
-    asleep.say(lambda now: replace(well(now), **off), "garage").run(5)  # type: ignore[arg-type]  # a dict of booleans
+    asleep.say(switched_off, "garage").run(5)
     before = asleep.limits()
 
     asleep.say(None, "garage").run(3600, step_s=4)
@@ -424,7 +448,7 @@ def test_what_no_bms_has_contained_ends_all_current(feed: Feed) -> None:
 def test_a_cell_that_is_nearly_dead_ends_all_current() -> None:
     story = Story(GARAGE, SHED).settle()
     for cell_v in (3.0, 2.75, 2.5, 2.25, 2.0, 1.75):
-        story.say(lambda now, v=cell_v: with_cell(well(now), 7, v), "garage").run(1)  # type: ignore[misc]
+        story.say(with_seventh(cell_v), "garage").run(1)
 
     assert story.limits() == (0.0, 0.0)
     assert Alarm.CELL_UNDERVOLTAGE in story.last.protections
@@ -451,6 +475,34 @@ def test_a_limit_that_is_still_rising_says_so_first() -> None:
 
     assert story.why(Limit.CCL) == "rising"
     assert story.last.constraints[Limit.CCL][0].value == story.limits()[0]
+
+
+class Reckless:
+    """A way of sharing that knows no limit."""
+
+    def observe(self, members: Sequence[Member], now: float) -> None: ...
+
+    def limits(self, branches: Sequence[Branch], limit: Limit) -> Iterator[Constraint]:
+        yield Constraint(
+            limit=limit, value=1000.0 * len(branches), rule="reckless", text="what could go wrong"
+        )
+
+
+def test_the_guard_has_the_last_word_and_what_it_took_away_rises_slowly() -> None:
+    story = Story(GARAGE)
+    story.bank = Aggregator(story.packs, story.settings, Reckless())
+
+    story.settle()
+    assert story.limits() == (140.0, 140.0)
+    assert "guard" in {d.constraints[Limit.CCL][0].rule for d in story.decisions}
+
+    story.say(lambda now: well(now, temperature_c=-1.0)).run(1)
+    assert story.limits() == (0.0, 140.0)
+    assert not story.last.charge_enabled
+
+    story.say(well)
+    assert {d.charge_current_limit_a for d in story.run(29)} == {0.0}
+    assert [d.charge_current_limit_a for d in story.run(3)] == [2.8, 5.6, 8.4]
 
 
 def test_after_a_clock_stop_the_limits_do_not_jump() -> None:

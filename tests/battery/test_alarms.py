@@ -6,8 +6,7 @@ from dataclasses import replace
 from bridge.battery.alarms import Alarms
 from bridge.battery.context import Pack
 from bridge.model import Alarm, PackState
-from tests.battery.story import GARAGE, SHED, changed, well, with_cell
-from tests.battery.test_merge import stand
+from tests.battery.story import GARAGE, SHED, changed, stand, well, with_cell
 
 OV = Alarm.CELL_OVERVOLTAGE
 TRIPPED = replace(

@@ -61,6 +61,7 @@ def test_a_probe_that_no_longer_answers_restricts_with_its_last_temperature() ->
 
     assert (facts.temperature_min_c, facts.temperature_max_c) == (2.0, 25.0)
     assert not facts.temperature_readable
+    assert not told(replace(well(), temperatures_c=(None, None))).temperature_readable
 
 
 def test_a_reported_limit_stays_until_another_is_reported() -> None:

@@ -235,3 +235,15 @@ def test_what_a_pack_says_of_itself_is_part_of_its_seat() -> None:
     seat.membership.informed("garage", info)
 
     assert seat.membership.members(0.0)[0].info is info
+
+
+def test_hearing_says_whether_the_sample_is_the_packs_from_here_on() -> None:
+    membership = Membership([GARAGE], 30.0)
+
+    assert membership.heard("garage", Verdict(well(1.0), plausible=True), 1.0)
+    assert not membership.heard("garage", Verdict(None, plausible=True), 2.0)
+    assert [membership.heard("garage", Verdict(well(t), plausible=False), t) for t in (3.0, 4.0, 5.0)] == [
+        True,
+        True,
+        False,
+    ]

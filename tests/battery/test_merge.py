@@ -6,30 +6,10 @@ from dataclasses import replace
 import pytest
 
 from bridge.battery.context import Pack
-from bridge.battery.facts import Memory
 from bridge.battery.merge import Merger, bus_voltage
-from bridge.battery.pack_rules import pack_limits
 from bridge.battery.soc import StateOfCharge, within_edges
-from bridge.model import Bank, Member, PackSample, PackSettings, PackState
-from tests.battery.story import ATTIC, GARAGE, SHED, changed, well, with_cell
-
-HEARD = {PackState.ACTIVE, PackState.JOINING, PackState.ISOLATED}
-
-
-def stand(settings: PackSettings, sample: PackSample | None, state: PackState = PackState.ACTIVE) -> Pack:
-    """A pack as the aggregator would hand it on."""
-    facts = None if sample is None else Memory(settings).facts(sample)
-    member = Member(settings=settings, state=state, sample=sample, age_s=None if sample is None else 0.5)
-    heard = state in HEARD
-    return Pack(
-        member,
-        heard=heard,
-        trusted=heard or state is PackState.STALE,
-        certainty=float(state is PackState.ACTIVE),
-        counts=state in {PackState.ACTIVE, PackState.STALE},
-        facts=facts,
-        limits=pack_limits(facts) if facts else stand(settings, well()).limits,
-    )
+from bridge.model import Bank, PackState
+from tests.battery.story import ATTIC, GARAGE, SHED, changed, stand, well, with_cell
 
 
 def merged(*packs: Pack) -> Bank:

@@ -226,3 +226,86 @@ def test_an_amount_that_cannot_be_one_is_dropped(field: str) -> None:
 
     assert getattr(checked(verdict), field) is None
     assert plausibility.counters == {"capacity_range": 1}
+
+
+def later(*samples: PackSample) -> tuple[Plausibility, list[Verdict]]:
+    """Judged an hour after the start, when times are large against their differences."""
+    return judge(*(replace(sample, time_s=sample.time_s + 3600) for sample in samples))
+
+
+@pytest.mark.parametrize(
+    "broken", [{"current_a": nan}, {"temperatures_c": (99.0, 199.0)}, {"voltage_v": 99.0}]
+)
+def test_a_value_is_held_for_one_period_less_than_a_pack_is_fresh(broken: dict[str, object]) -> None:
+    samples = [well(0.0, current_a=7.0)] + [changed(well(float(t)), **broken) for t in range(1, 7)]
+    field = next(iter(broken))
+
+    _, verdicts = later(*samples)
+
+    values = [getattr(checked(verdict), field) for verdict in verdicts]
+    assert [
+        value is not None and None not in (value if isinstance(value, tuple) else ()) for value in values
+    ] == ([True] * 5 + [False] * 2)
+    assert [3600 + t - checked(v).time_s for t, v in enumerate(verdicts)] == [0, 1, 2, 3, 4, 0, 0]
+
+
+def test_a_cell_that_is_missing_once_is_held_with_its_age() -> None:
+    plausibility, verdicts = later(well(0.0), with_cell(well(1.0), 7, None), well(2.0))
+
+    assert checked(verdicts[1]).cell_voltages_v == (3.30,) * 16
+    assert checked(verdicts[1]).time_s == 3600.0
+    assert verdicts[1].plausible
+    assert plausibility.counters == {"cell_missing": 1}
+
+
+def test_a_spike_of_an_hour_later_is_held_back_too() -> None:
+    _, verdicts = later(well(0.0), with_cell(well(1.0), 7, 4.2))
+
+    assert checked(verdicts[1]).cell_max_v == 3.30
+
+
+def test_the_end_of_a_believed_spike_must_be_confirmed() -> None:
+    spikes = [with_cell(well(t), 7, 4.2) for t in (1.0, 2.0)]
+
+    _, verdicts = judge(well(0.0), *spikes, well(3.0), well(4.0))
+
+    assert [checked(v).cell_max_v for v in verdicts] == [3.30, 3.30, 4.2, 4.2, 3.30]
+
+
+def test_a_large_current_that_does_not_change_explains_no_jump() -> None:
+    _, verdicts = judge(well(0.0, current_a=-60.0), with_cell(well(1.0, current_a=-60.0), 7, 2.9))
+
+    assert checked(verdicts[1]).cell_min_v == 3.30
+
+
+def test_the_larger_of_two_ratings_says_which_current_can_be() -> None:
+    uneven = replace(GARAGE, rated_charge_current_a=10.0)
+
+    assert Plausibility(uneven).check(well(1.0, current_a=100.0), 1.0).plausible
+
+
+def test_a_charge_voltage_of_more_than_full_cells_is_no_limit() -> None:
+    _, verdicts = judge(
+        changed(well(1.0), charge_voltage_limit_v=72.1), changed(well(2.0), charge_voltage_limit_v=72.0)
+    )
+
+    assert [checked(v).charge_voltage_limit_v for v in verdicts] == [None, 72.0]
+
+
+def test_what_is_wrong_in_one_field_leaves_all_others_as_they_were() -> None:
+    sample = replace(
+        well(1.0, current_a=3.0),
+        soh=0.97,
+        remaining_ah=101.0,
+        full_ah=102.0,
+        design_ah=103.0,
+        mosfet_temperature_c=31.0,
+        charge_voltage_limit_v=56.1,
+        discharge_voltage_limit_v=46.1,
+        charge_current_limit_a=61.0,
+        discharge_current_limit_a=62.0,
+    )
+
+    _, (verdict,) = judge(replace(sample, soc=2.0))
+
+    assert verdict.sample == replace(sample, soc=None)

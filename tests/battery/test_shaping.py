@@ -3,7 +3,7 @@ from __future__ import annotations
 from math import inf, nan
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.battery.shaping import CurrentShaper, VoltageShaper, ceil_to_quantum, floor_to_quantum
@@ -124,7 +124,8 @@ def test_what_a_later_stage_took_away_rises_again_slowly() -> None:
     run(limit, 100.0, 60, 0)
     limit.lowered_to(10.0)
 
-    assert limit.shape(100.0, 60.0) <= 12.0
+    assert set(run(limit, 100.0, 29, 60)) == {10.0}
+    assert limit.shape(100.0, 89.0) == 12.0
 
 
 @pytest.mark.parametrize("target_a", [nan, inf, -inf, -1.0])
@@ -136,6 +137,7 @@ def test_what_is_not_a_limit_is_zero(target_a: float) -> None:
     assert limit.shape(100.0, 61.0) == 0.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 150), min_size=2, max_size=60), st.floats(0.1, 2.0))
 def test_never_more_than_allowed_and_never_faster_than_configured(
     targets_a: list[float], step_s: float
@@ -150,6 +152,7 @@ def test_never_more_than_allowed_and_never_faster_than_configured(
             assert published[j] <= early + (j - i) * step_s * 2.0 + 1.5 + 0.11
 
 
+@settings(deadline=None)
 @given(st.floats(0, 2000))
 def test_rounding_goes_to_the_safe_side(value: float) -> None:
     assert floor_to_quantum(value) <= value + 1e-6

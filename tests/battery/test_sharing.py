@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import chain, combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.battery.sharing import PRIOR_MARGIN, Branch, CapacitySharing
@@ -72,6 +72,7 @@ packs = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(packs)
 def test_an_uncertain_pack_is_safe_in_every_combination_of_being_there_or_not(
     figures: list[tuple[float, float, float]],
@@ -90,6 +91,7 @@ def test_an_uncertain_pack_is_safe_in_every_combination_of_being_there_or_not(
     assert limit(*branches) <= min(worst) + 1e-9
 
 
+@settings(deadline=None)
 @given(packs, st.floats(0, 1), st.floats(0, 1))
 def test_a_limit_never_rises_when_certainty_falls(
     figures: list[tuple[float, float, float]], more: float, less: float
@@ -100,6 +102,7 @@ def test_a_limit_never_rises_when_certainty_falls(
     assert limit(branch("x", 100, 80, less), *others) <= limit(branch("x", 100, 80, more), *others) + 1e-9
 
 
+@settings(deadline=None)
 @given(packs)
 def test_the_order_of_the_packs_does_not_matter(figures: list[tuple[float, float, float]]) -> None:
     branches = [branch(str(i), *figure) for i, figure in enumerate(figures)]
