@@ -71,6 +71,7 @@ class Gateway:
         self._states: dict[str, object] = {}
         self._binding: dict[Limit, tuple[str, str | None]] = {}
         self._down: set[str] = set()
+        self._news: dict[str, tuple[bool | None, bool, str | None]] = {}
         self._rejected: dict[str, Counter[str]] = {}
         self._complaints: dict[tuple[object, ...], tuple[int, float]] = {}
 
@@ -179,7 +180,7 @@ class Gateway:
             urgent = _fell(self._armed.get(name), decision)
             self._armed[name] = decision
             actions.append(Arm(name, frames, sink.profile.dead_man_s, urgent))
-        return actions
+        return actions + self._inverters(now)
 
     def _stop(self, now: float) -> list[Action]:
         """The last word to every inverter: no current, both directions off."""
@@ -209,6 +210,32 @@ class Gateway:
             return []
         self._complaints[key] = 0, now
         return [Report(Level.WARNING, event, {**fields, "repeats": count})]
+
+    def _inverters(self, now: float) -> list[Action]:
+        """What the other side of each bus does, where that changed. For the log: nothing depends on it."""
+        reports: list[Action] = []
+        for name, sink in self.sinks.items():
+            status = sink.status(now)
+            news = (status.inverter_heard, status.other_sender, status.silent)
+            if self._news.get(name) == news:
+                continue
+            before = self._news.get(name, (None, False, None))
+            self._news[name] = news
+            if status.inverter_heard is not before[0] and (status.inverter_heard or before[0]):
+                level = Level.INFO if status.inverter_heard else Level.WARNING
+                reports.append(
+                    Report(level, "inverter", {"inverter": name, "heard": status.inverter_heard is True})
+                )
+            if status.other_sender is not before[1]:
+                level = Level.ERROR if status.other_sender else Level.INFO
+                help_text = "two batteries on one bus: take one away" if status.other_sender else ""
+                fields = {"inverter": name, "present": status.other_sender, "help": help_text}
+                reports.append(Report(level, "other_sender", fields))
+            if status.silent != before[2]:
+                reports.append(
+                    Report(Level.WARNING, "silent", {"inverter": name, "why": status.silent or ""})
+                )
+        return reports
 
     def _changes(self, decision: Decision, now: float) -> list[Action]:
         """What is different from the last decision, for the log: states and binding constraints."""

@@ -12,6 +12,7 @@ from bridge.events import (
     Event,
     Finish,
     HealthChanged,
+    Level,
     LinkDown,
     LinkUp,
     Received,
@@ -288,6 +289,22 @@ def test_frames_of_the_inverter_are_for_the_status_only() -> None:
     made.run(1)
     assert made.gateway.sinks["house"].status(made.now).inverter_heard is True
     assert made.seen() == before
+
+
+def test_an_inverter_that_comes_and_goes_is_reported() -> None:
+    made = running()
+    made.event(Received(CAN, CanFrame(0x305, bytes(8))))
+    made.run(120)
+    heard = [one.fields["heard"] for one in made.reports if one.event == "inverter"]
+    assert heard == [True, False]
+
+
+def test_another_battery_on_the_bus_is_an_error() -> None:
+    made = running()
+    made.event(Received(CAN, CanFrame(0x351, bytes.fromhex("1402740E740ECC01"))))
+    made.run(1)
+    (report,) = [one for one in made.reports if one.event == "other_sender"]
+    assert (report.level, report.fields["present"]) == (Level.ERROR, True)
 
 
 def test_the_same_events_give_the_same_frames() -> None:
