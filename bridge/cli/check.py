@@ -12,9 +12,13 @@ EPILOG = """[b]Examples[/b]
 
 packbridge check config.toml
 
-packbridge check --no-ports examples/*.toml
+packbridge check --no-ports config.toml
+
+packbridge check examples/*.toml
 
 Exit codes: 0 ok, 2 something must be put right."""
+
+AS_EXAMPLE = "an example; its ports are not looked for, and it can't be run before it is your own"
 
 
 def check(
@@ -38,7 +42,9 @@ def _check(path: Path, *, ports: bool) -> tuple[str, ...]:
             typer.echo(line)
         for warning in config.warnings:
             typer.echo(f"warning: {warning}", err=True)
-        if ports:
+        if config.gateway.example:
+            typer.echo(f"{path}: {AS_EXAMPLE}")
+        elif ports:
             configuration.preflight(config)
     except ConfigError as error:
         return error.problems

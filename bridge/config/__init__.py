@@ -11,9 +11,17 @@ from __future__ import annotations
 from bridge.config.file import load, parse
 from bridge.config.lines import Source
 from bridge.config.preflight import preflight, require_inverter
-from bridge.config.settings import Config, GatewayConfig, InverterConfig, LogConfig, PackConfig
+from bridge.config.settings import (
+    AccessoryConfig,
+    Config,
+    GatewayConfig,
+    InverterConfig,
+    LogConfig,
+    PackConfig,
+)
 
 __all__ = [
+    "AccessoryConfig",
     "Config",
     "GatewayConfig",
     "InverterConfig",

@@ -1,15 +1,11 @@
-"""What must hold between packs: on one wire, and on one bus bar."""
+"""What must hold between packs on one bus bar."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 
-from bridge.config import ports
-from bridge.config.draft import Draft, PackDraft
-from bridge.config.pack_checks import spec_of
-from bridge.config.sentences import Problem, describe
-from bridge.protocols.contract import Spec
+from bridge.config.draft import Draft
+from bridge.config.sentences import Problem
 
 ROUNDING_V = 1e-9
 
@@ -18,7 +14,6 @@ def check_bank(draft: Draft) -> Iterator[Problem]:
     """Everything that is wrong between the packs."""
     yield from _packs_exist(draft)
     yield from _cells_alike(draft)
-    yield from _wires_shared_rightly(draft)
     yield from _currents_within_ratings(draft)
     yield from _voltage_possible(draft)
 
@@ -38,62 +33,6 @@ def _cells_alike(draft: Draft) -> Iterator[Problem]:
                 f"{pack.name} has {cells} cells in series, {first.name} has {expected}; packs in parallel "
                 "must have the same number; correct the number, or take the pack off this bus bar",
             )
-
-
-def _wires_shared_rightly(draft: Draft) -> Iterator[Problem]:
-    wired = [(ports.wire(port), pack) for pack in draft.packs if (port := pack.text("port")) is not None]
-    wired.sort(key=lambda pair: pair[0])
-    for _, group in groupby(wired, key=lambda pair: pair[0]):
-        first, *others = (pack for _, pack in group)
-        heard = [first]
-        for pack in others:
-            yield from _beside(pack, heard)
-            heard.append(pack)
-
-
-def _beside(pack: PackDraft, heard: list[PackDraft]) -> Iterator[Problem]:
-    """A further pack on a wire where others hang already."""
-    first, spec = heard[0], spec_of(pack)
-    if spec is None or spec_of(first) is None:
-        return
-    if pack.text("bms") != first.text("bms"):
-        yield Problem(
-            pack.at("bms"),
-            f"{pack.text('bms')} on the port of {first.name}, which speaks {first.text('bms')}; "
-            "one port, one protocol; give each its own port",
-        )
-    elif not spec.shared:
-        yield Problem(
-            pack.at("port"),
-            f"found {describe(pack.text('port'))}, the port of {first.name} too; {pack.text('bms')} is "
-            "point to point; give each pack its own port",
-        )
-    elif (same := next((it for it in heard if _address(it, spec) == _address(pack, spec)), None)) is not None:
-        yield Problem(
-            pack.at("address"),
-            f"{pack.name} and {same.name} share a port and have the same address {_address(pack, spec)}; "
-            "give each pack its own address, in its BMS and here",
-        )
-    elif pack.text("port") != first.text("port"):
-        yield Problem(
-            pack.at("port"),
-            f"found {describe(pack.text('port'))}, another name for the port of {first.name}; "
-            f"write the same in both: port = {describe(first.text('port'))}",
-        )
-    elif _baudrate(pack, spec) != _baudrate(first, spec):
-        yield Problem(
-            pack.at("baudrate"),
-            f"found {_baudrate(pack, spec):g}, but {first.name} on the same port has "
-            f"{_baudrate(first, spec):g}; a port has one baud rate",
-        )
-
-
-def _address(pack: PackDraft, spec: Spec) -> float | None:
-    return pack.number("address") if pack.number("address") is not None else spec.address
-
-
-def _baudrate(pack: PackDraft, spec: Spec) -> float:
-    return pack.number("baudrate") or spec.baudrate
 
 
 def _currents_within_ratings(draft: Draft) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from bridge.config.draft import RATINGS, Draft
 from bridge.config.inverter_checks import check_inverters
 from bridge.config.pack_checks import check_pack
 from bridge.config.sentences import Problem
+from bridge.config.wire_checks import check_wires
 
 PLAUSIBLE_C_RATE = 5.0
 
@@ -20,7 +21,7 @@ PLAUSIBLE_C_RATE = 5.0
 def problems(draft: Draft) -> list[Problem]:
     """Everything that must be put right before this configuration can be used."""
     packs = [problem for pack in draft.packs for problem in check_pack(pack)]
-    return [*packs, *check_bank(draft), *check_inverters(draft)]
+    return [*packs, *check_wires(draft), *check_bank(draft), *check_inverters(draft)]
 
 
 def warnings(draft: Draft) -> list[Problem]:

@@ -2,21 +2,21 @@
 
 A pack's value is its own, else the one that all packs share under [pack], else the default. A value
 that could not be read is none of them: checks that would need it stay silent, because its own
-complaint has been made already.
+complaint has been made already. A pack's balancer is reached as a pack is, and has the same form here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 
+from bridge.config import ports
 from bridge.config.lines import Key
-from bridge.config.schema import FileTable, PackTable
+from bridge.config.schema import BalancerTable, FileTable, LinkTable, PackTable, SharedTable, Value
 from bridge.config.sentences import describe
 from bridge.model import PackSettings
-
-Value = str | int | float
+from bridge.protocols.contract import Options, Spec
 
 DEFAULTS: Mapping[str, Value] = {
     item.name: item.default
@@ -24,16 +24,26 @@ DEFAULTS: Mapping[str, Value] = {
     if item.default is not MISSING and item.default is not None
 }
 RATINGS = ("rated_charge_current_a", "rated_discharge_current_a")
+OPTION = "options."
+"""In front of the names of a protocol's own options, where they stand beside the keys of all packs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackDraft:
-    """One pack's values. origin: the key that each of them was read from."""
+    """One pack's values, or its balancer's. table, path: the kind of table that it is, and which.
+
+    origin: the key that each of the values was read from. options: those of [packs.NAME.options];
+    in origin and unreadable they are called `options.NAME`.
+    """
 
     name: str
+    table: type[LinkTable]
+    path: Key
     values: Mapping[str, Value]
+    options: Mapping[str, Value]
     origin: Mapping[str, Key]
     unreadable: Set[str]
+    balancer: PackDraft | None = None
 
     def get(self, key: str) -> Value | None:
         """A value or its default; None if it is absent or could not be read."""
@@ -55,12 +65,29 @@ class PackDraft:
 
     def at(self, key: str) -> Key:
         """Where the key is written, or where it would be."""
-        return self.origin.get(key, ("packs", self.name, key))
+        return self.origin.get(key, (*self.path, *key.split(".")))
 
     def said(self, key: str) -> str:
         """`cell_max_v = 3.55`, with a remark if that is the default."""
         remark = "" if key in self.origin else " (the default)"
         return f"{key} = {describe(self.get(key))}{remark}"
+
+    @property
+    def listens(self) -> bool:
+        """Whether it only takes what others on its wire are asked."""
+        return self.options.get("listen") is True
+
+    def for_session(self, spec: Spec) -> Options:
+        """What the protocol's session is to know; the port has no fault."""
+        address, cells, mac = self.get("address"), self.get("cells"), self.text("mac")
+        in_port = ports.bluetooth_address(self.text("port") or "")
+        return Options(
+            address=address if isinstance(address, int) else spec.address,
+            cells=cells if isinstance(cells, int) else None,
+            password=self.text("password"),
+            mac=in_port if mac is None else ports.normal_mac(mac),
+            extra=self.options,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +107,7 @@ class Draft:
     def packs_complete(self) -> bool:
         """Whether no pack had to be left out; a sum over the others would mean nothing."""
         lost = {key for key in self.unreadable if key[0] in {"pack", "packs"} and len(key) <= 2}
-        return lost <= {("pack", key) for key in PackTable.model_fields}
+        return lost <= {("pack", key) for key in SharedTable.model_fields}
 
     def profile(self, written: str) -> str:
         """A profile's name as it is; a profile's path from the folder of the file."""
@@ -88,20 +115,45 @@ class Draft:
         return str(self.folder / Path(written).expanduser()) if is_path else written
 
     def _pack(self, name: str, own: PackTable) -> PackDraft:
+        path = ("packs", name)
+        pack = self._read(name, PackTable, (("pack",), self.file.pack), (path, own))
+        if own.balancer is None:
+            return pack
+        balancer_path = (*path, "balancer")
+        balancer = self._read(f"{name}'s balancer", BalancerTable, (balancer_path, own.balancer))
+        cells = {"cells": pack.values["cells"]} if "cells" in pack.values else {}
+        return replace(pack, balancer=replace(balancer, values={**cells, **balancer.values}))
+
+    def _read(self, name: str, kind: type[LinkTable], *tables: tuple[Key, LinkTable]) -> PackDraft:
+        """The values of tables, each going over those before it. The last is the pack's own."""
         values: dict[str, Value] = {}
+        options: dict[str, Value] = {}
         origin: dict[str, Key] = {}
-        for path, table in ((("pack",), self.file.pack), (("packs", name), own)):
+        unreadable: set[str] = set()
+        for path, table in tables:
             for key, value, written in _expanded(table):
                 values[key], origin[key] = value, (*path, written)
-        unreadable = {key[-1] for key in self.unreadable if key[:-1] in {("pack",), ("packs", name)}}
+            for key, value in (table.options or {}).items():
+                options[key], origin[OPTION + key] = value, (*path, "options", key)
+            unreadable |= {key[-1] for key in self.unreadable if key[:-1] == path}
+            unreadable |= {OPTION + key[-1] for key in self.unreadable if key[:-1] == (*path, "options")}
         if "rated_current_a" in unreadable:
             unreadable |= {*RATINGS}
-        return PackDraft(name=name, values=values, origin=origin, unreadable=unreadable)
+        return PackDraft(
+            name=name,
+            table=kind,
+            path=tables[-1][0],
+            values=values,
+            options=options,
+            origin=origin,
+            unreadable=unreadable,
+        )
 
 
-def _expanded(table: PackTable) -> list[tuple[str, Value, str]]:
+def _expanded(table: LinkTable) -> Iterator[tuple[str, Value, str]]:
     """(key, value, key as written): `rated_current_a` stands for both ratings, less exactly than they."""
-    given = table.given()
+    given = {key: value for key, value in table.given().items() if not isinstance(value, dict)}
     both = given.pop("rated_current_a", None)
-    rated = [] if both is None else [(key, both, "rated_current_a") for key in RATINGS]
-    return rated + [(key, value, key) for key, value in given.items()]
+    if both is not None:
+        yield from ((key, both, "rated_current_a") for key in RATINGS)
+    yield from ((key, value, key) for key, value in given.items())

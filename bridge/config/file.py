@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,19 @@ from bridge.config import checks, sentences
 from bridge.config.draft import Draft, PackDraft
 from bridge.config.lines import Source, key_lines
 from bridge.config.sentences import Problem
-from bridge.config.settings import Config, GatewayConfig, InverterConfig, LogConfig, PackConfig
+from bridge.config.settings import (
+    AccessoryConfig,
+    Config,
+    GatewayConfig,
+    InverterConfig,
+    LogConfig,
+    PackConfig,
+)
 from bridge.errors import ConfigError
 from bridge.model import BankSettings, PackSettings
 from bridge.protocols import contract
-from bridge.protocols.contract import Options
+
+SETTINGS = frozenset(item.name for item in fields(PackSettings)) - {"name"}
 
 
 def load(path: Path) -> Config:
@@ -85,18 +93,22 @@ def _config(draft: Draft, source: Source) -> Config:
 
 
 def _pack(pack: PackDraft, limit_v: float | None) -> PackConfig:
-    values: dict[str, Any] = dict(pack.values)
-    bms, port = str(values.pop("bms")), str(values.pop("port"))
-    spec = contract.load(bms).spec
-    baudrate, address = values.pop("baudrate", spec.baudrate), values.pop("address", spec.address)
+    spec = contract.load(pack.text("bms") or "").spec
+    values: dict[str, Any] = {key: value for key, value in pack.values.items() if key in SETTINGS}
     settings = PackSettings(name=pack.name, **values)
     if limit_v is not None:
         cell_charge_v = min(settings.cell_charge_v, limit_v / settings.cells)
         settings = replace(settings, cell_charge_v=cell_charge_v)
     return PackConfig(
         settings=settings,
-        bms=bms,
-        port=port,
-        baudrate=baudrate,
-        options=Options(address=address, cells=settings.cells),
+        bms=pack.text("bms") or "",
+        port=pack.text("port") or "",
+        baudrate=int(pack.number("baudrate") or spec.baudrate),
+        options=pack.for_session(spec),
+        balancer=None if pack.balancer is None else _accessory(pack.balancer),
     )
+
+
+def _accessory(balancer: PackDraft) -> AccessoryConfig:
+    bms, port = balancer.text("bms") or "", balancer.text("port") or ""
+    return AccessoryConfig(bms=bms, port=port, options=balancer.for_session(contract.load(bms).spec))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge import profiles
+from bridge.config import ports
 from bridge.config.draft import Draft
 from bridge.config.schema import InverterTable
 from bridge.config.sentences import Problem, describe, missing
-from bridge.errors import ConfigError, did_you_mean
+from bridge.errors import ConfigError
 
 
 def check_inverters(draft: Draft) -> Iterator[Problem]:
@@ -37,15 +38,8 @@ def _profile_loads(draft: Draft, name: str, table: InverterTable) -> Iterator[Pr
 
 
 def _interface_known(name: str, table: InverterTable) -> Iterator[Problem]:
-    from can.interfaces import VALID_INTERFACES
-
-    if table.interface is not None and table.interface not in VALID_INTERFACES:
-        known = sorted(VALID_INTERFACES)
-        yield Problem(
-            ("inverters", name, "interface"),
-            f"unknown interface {describe(table.interface)}; known: {', '.join(known)}"
-            f"{did_you_mean(table.interface, known)}",
-        )
+    if table.interface is not None and (unknown := ports.unknown_interface(table.interface)) is not None:
+        yield Problem(("inverters", name, "interface"), unknown)
 
 
 def _one_bus_each(draft: Draft) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""What must hold within one pack: complete, reachable, and in an order that physics allows.
+"""What must hold within one pack: complete, and in an order that physics allows.
 
 Each check is one function; all of them run and none raises. The ranges of single values are the
 schema's; here stands what two values must be to each other.
@@ -9,75 +9,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge.battery.timing import FRESH_MIN_S, FRESH_PERIODS
-from bridge.config import ports
 from bridge.config.draft import RATINGS, PackDraft
 from bridge.config.lines import Key
-from bridge.config.schema import PackTable
-from bridge.config.sentences import Problem, describe, missing
-from bridge.errors import ConfigError
-from bridge.protocols import contract
+from bridge.config.link_checks import check_is_accessory, check_is_pack, check_link, spec_of
+from bridge.config.sentences import Problem, missing
+
+NOT_TOLD = frozenset({"Daly"})
+"""Makers whose BMSs tell their rating over no protocol."""
 
 
 def check_pack(pack: PackDraft) -> Iterator[Problem]:
     """Everything that is wrong with a pack by itself."""
     yield from _complete(pack)
-    yield from _protocol_known(pack)
-    yield from _port_usable(pack)
-    yield from _address_possible(pack)
+    yield from check_link(pack)
+    yield from check_is_pack(pack)
+    if pack.balancer is not None:
+        yield from check_link(pack.balancer)
+        yield from check_is_accessory(pack.balancer)
     yield from _cell_voltages_in_order(pack)
     yield from _temperatures_in_order(pack)
     yield from _lost_after_fresh(pack)
 
 
-def spec_of(pack: PackDraft) -> contract.Spec | None:
-    """The wire of the pack's protocol; None if there is no such protocol (its own complaint)."""
-    try:
-        return contract.load(pack.text("bms") or "").spec
-    except ConfigError:
-        return None
-
-
 def _complete(pack: PackDraft) -> Iterator[Problem]:
-    for key in ("bms", "port", "cells", "capacity_ah"):
+    for key in ("cells", "capacity_ah"):
         if pack.lacks(key):
-            yield Problem(pack.at(key), missing(PackTable, key))
+            yield Problem(pack.at(key), missing(pack.table, key))
     unrated = [key for key in RATINGS if pack.lacks(key)]
     if unrated:
+        spec = spec_of(pack)
+        told = "" if spec is None or spec.maker not in NOT_TOLD else f", and a {spec.maker} BMS tells none"
         yield Problem(
             pack.at("rated_current_a" if len(unrated) == 2 else unrated[0]),
-            "missing; a pack without a rating has no limit to go by; write what its BMS may carry all day, "
-            "for example rated_current_a = 140 for both directions",
+            f"missing; a pack without a rating has no limit to go by{told}; write what its BMS may carry all "
+            "day, for example rated_current_a = 140 for both directions",
         )
-
-
-def _protocol_known(pack: PackDraft) -> Iterator[Problem]:
-    if (name := pack.text("bms")) is None:
-        return
-    try:
-        contract.load(name)
-    except ConfigError as error:
-        yield from (Problem(pack.at("bms"), text) for text in error.problems)
-
-
-def _port_usable(pack: PackDraft) -> Iterator[Problem]:
-    if (port := pack.text("port")) is None:
-        return
-    if (advice := ports.fault(port)) is not None:
-        yield Problem(pack.at("port"), f"found {describe(port)}; allowed: {ports.FORMS}; {advice}")
-    elif (spec := spec_of(pack)) is not None and "serial" not in spec.links:
-        links = ", ".join(spec.links)
-        yield Problem(pack.at("port"), f"found a serial port; {pack.text('bms')} is spoken over: {links}")
-
-
-def _address_possible(pack: PackDraft) -> Iterator[Problem]:
-    address, spec = pack.number("address"), spec_of(pack)
-    if address is None or spec is None:
-        return
-    if spec.addresses is None:
-        yield Problem(pack.at("address"), f"found {address}; {pack.text('bms')} has no addresses; remove it")
-    elif address not in spec.addresses:
-        low, high = spec.addresses[0], spec.addresses[-1]
-        yield Problem(pack.at("address"), f"found {address}; allowed for {pack.text('bms')}: {low} to {high}")
 
 
 def _cell_voltages_in_order(pack: PackDraft) -> Iterator[Problem]:

@@ -6,15 +6,25 @@ What lies behind a network address or an adapter that only its driver knows is l
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from bridge import profiles
 from bridge.config import ports
+from bridge.config.lines import Key
 from bridge.config.sentences import describe
 from bridge.config.settings import Config, InverterConfig, PackConfig
 from bridge.errors import ConfigError
+from bridge.links.opening import can_place, kind_of
+from bridge.protocols import contract
+
+EXAMPLE = (
+    "this file is an example, with ports, ratings and fuses that are not yours; write your own, then remove "
+    "this line"
+)
 
 BY_ID = Path("/dev/serial/by-id")
 NETWORK = Path("/sys/class/net")
@@ -27,9 +37,12 @@ IFF_UP = 1
 def preflight(config: Config, network: Path = NETWORK) -> None:
     """Raises ConfigError with every port that is missing, unusable or not permitted.
 
+    A file that says of itself that it is an example is refused: its ports are somebody else's.
     network: where the kernel lists its network interfaces.
     """
-    found = [_of_pack(config, pack) for pack in config.packs if ports.is_device(pack.port)]
+    if config.gateway.example:
+        raise ConfigError(config.source.problem(("gateway", "example"), EXAMPLE))
+    found = [problem for pack in config.packs for problem in _of_pack(config, pack, network)]
     found += [_of_inverter(config, inverter, network) for inverter in config.inverters]
     if problems := [problem for problem in found if problem is not None]:
         raise ConfigError(*dict.fromkeys(problems))
@@ -50,12 +63,40 @@ def serial_ports() -> list[str]:
     return by_id + sorted(port.device for port in comports())
 
 
-def _of_pack(config: Config, pack: PackConfig) -> str | None:
-    if (fault := device_fault(Path(pack.port))) is None:
-        return None
+def _of_pack(config: Config, pack: PackConfig, network: Path) -> Iterator[str | None]:
     here = ("packs", pack.name, "port")
     key = here if here in config.source.lines else ("pack", "port")
-    return config.source.problem(key, f"found {describe(pack.port)}: {fault}")
+    yield _said(config, key, pack.port, _port_fault(pack.port, pack.bms, network))
+    if (balancer := pack.balancer) is not None:
+        fault = _port_fault(balancer.port, balancer.bms, network)
+        yield _said(config, ("packs", pack.name, "balancer", "port"), balancer.port, fault)
+
+
+def _of_inverter(config: Config, inverter: InverterConfig, network: Path) -> str | None:
+    bitrate = profiles.load(inverter.profile).bitrate
+    fault = _can_fault(inverter.interface, inverter.channel, bitrate, network)
+    return _said(config, ("inverters", inverter.name, "channel"), inverter.channel, fault)
+
+
+def _said(config: Config, key: Key, found: str, fault: str | None) -> str | None:
+    return None if fault is None else config.source.problem(key, f"found {describe(found)}: {fault}")
+
+
+def _port_fault(port: str, bms: str, network: Path) -> str | None:
+    match kind_of(port):
+        case "ble":
+            return bluetooth_fault()
+        case "can":
+            return _can_fault(*can_place(port), contract.load(bms).spec.bitrate, network)
+        case _:
+            return device_fault(Path(port)) if ports.is_device(port) else None
+
+
+def bluetooth_fault() -> str | None:
+    """Why no Bluetooth device can be reached, and what to do; None if it can be tried."""
+    if importlib.util.find_spec("bleak") is None:
+        return 'Bluetooth needs bleak; install it: pip install "packbridge[ble]"'
+    return None
 
 
 def device_fault(path: Path) -> str | None:
@@ -82,21 +123,16 @@ def _permission(path: Path) -> str:
     return f"add the user to its group: sudo usermod -aG {group} $USER, then log in again"
 
 
-def _of_inverter(config: Config, inverter: InverterConfig, network: Path) -> str | None:
-    match inverter.interface:
-        case "socketcan":
-            fault = _socketcan_fault(inverter.channel, network)
-        case "slcan" if ports.is_device(inverter.channel):
-            fault = device_fault(Path(inverter.channel.partition("@")[0]))
-        case _:
-            fault = None
-    if fault is None:
-        return None
-    key = ("inverters", inverter.name, "channel")
-    return config.source.problem(key, f"found {describe(inverter.channel)}: {fault}")
+def _can_fault(interface: str, channel: str, bitrate: int, network: Path) -> str | None:
+    """Why a CAN bus can't be used; only what the kernel or a device path shows is known without opening."""
+    if interface == "socketcan":
+        return _socketcan_fault(channel, bitrate, network)
+    if interface == "slcan" and ports.is_device(channel):
+        return device_fault(Path(channel.partition("@")[0]))
+    return None
 
 
-def _socketcan_fault(channel: str, network: Path) -> str | None:
+def _socketcan_fault(channel: str, bitrate: int, network: Path) -> str | None:
     buses = sorted(_can_buses(network))
     if channel not in buses:
         listed = ", ".join(buses) or "none"
@@ -104,7 +140,9 @@ def _socketcan_fault(channel: str, network: Path) -> str | None:
             f"there is no such CAN interface; there are: {listed}; plug in the adapter, or write one of these"
         )
     if not int((network / channel / "flags").read_text(), 16) & IFF_UP:
-        return f"the interface is down; switch it on: sudo ip link set {channel} up type can bitrate 500000"
+        return (
+            f"the interface is down; switch it on: sudo ip link set {channel} up type can bitrate {bitrate}"
+        )
     return None
 
 

@@ -8,10 +8,14 @@ their readers use.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+Value = str | int | float
+"""What a key of a pack can hold; true and false are whole numbers to Python."""
 
 Volts = Annotated[float | None, Field(ge=2.0, le=3.65, examples=[3.45])]
 """A cell voltage: below 2.0 V an LFP cell is damaged, above 3.65 V it is over its maker's maximum."""
@@ -19,6 +23,17 @@ Volts = Annotated[float | None, Field(ge=2.0, le=3.65, examples=[3.45])]
 Amps = Annotated[float | None, Field(gt=0, le=2000, examples=[140])]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+
+
+def _single(value: object) -> object:
+    """One complaint for what is no single value, instead of one for each type that it could have been."""
+    if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise ValueError("not a single value")
+
+
+Option = Annotated[str | int | float | bool, BeforeValidator(_single)]
+"""A protocol's own option; what it may be is the protocol's to say."""
 
 
 class Table(BaseModel):
@@ -35,6 +50,7 @@ class GatewayTable(Table):
     """[gateway]: the program itself."""
 
     name: Annotated[Name | None, Field(examples=["packbridge"])] = None
+    example: Annotated[bool | None, Field(examples=[True])] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, Field(examples=["info"])] = None
     log_format: Annotated[Literal["console", "json"] | None, Field(examples=["console"])] = None
 
@@ -52,13 +68,28 @@ class BankTable(Table):
     join_s: Annotated[float | None, Field(ge=1, le=3600, examples=[30])] = None
 
 
-class PackTable(Table):
-    """[packs.NAME], and [pack] for what all packs share."""
+class LinkTable(Table):
+    """What packs and their accessories have in common: what they speak, and where."""
 
     bms: Annotated[Text | None, Field(examples=["jbd"])] = None
     port: Annotated[Text | None, Field(examples=["/dev/ttyUSB0"])] = None
+    options: Annotated[dict[str, Option] | None, Field(examples=[{"listen": True}])] = None
+
+
+class BalancerTable(LinkTable):
+    """[packs.NAME.balancer]: an accessory that adds what it measures to its pack."""
+
+    bms: Annotated[Text | None, Field(examples=["neey"])] = None
+    port: Annotated[Text | None, Field(examples=["ble:AA:BB:CC:DD:EE:FF"])] = None
+
+
+class SharedTable(LinkTable):
+    """[pack]: what all packs share."""
+
     baudrate: Annotated[int | None, Field(ge=300, le=4_000_000, examples=[9600])] = None
     address: Annotated[int | None, Field(ge=0, le=255, examples=[1])] = None
+    password: Annotated[Text | None, Field(examples=["a1b2c3"])] = None
+    mac: Annotated[Text | None, Field(examples=["AA:BB:CC:DD:EE:FF"])] = None
     cells: Annotated[int | None, Field(ge=1, le=32, examples=[16])] = None
     capacity_ah: Annotated[float | None, Field(gt=0, le=10_000, examples=[280])] = None
     rated_current_a: Amps = None
@@ -76,6 +107,14 @@ class PackTable(Table):
     lost_after_s: Annotated[float | None, Field(gt=5, le=120, examples=[30])] = None
 
 
+class PackTable(SharedTable):
+    """[packs.NAME]: one pack."""
+
+    balancer: Annotated[
+        BalancerTable | None, Field(examples=[{"bms": "neey", "port": "ble:AA:BB:CC:DD:EE:FF"}])
+    ] = None
+
+
 class InverterTable(Table):
     """[inverters.NAME]: one inverter and the bus it hangs on."""
 
@@ -89,7 +128,7 @@ class FileTable(Table):
 
     gateway: GatewayTable = GatewayTable()
     bank: BankTable = BankTable()
-    pack: PackTable = PackTable()
+    pack: SharedTable = SharedTable()
     packs: dict[Name, PackTable] = {}
     inverters: dict[Name, InverterTable] = {}
 
@@ -97,7 +136,7 @@ class FileTable(Table):
 TABLES: Mapping[str, type[Table]] = {
     "gateway": GatewayTable,
     "bank": BankTable,
-    "pack": PackTable,
+    "pack": SharedTable,
     "packs": PackTable,
     "inverters": InverterTable,
 }

@@ -14,12 +14,14 @@ from typing import TypedDict, cast
 from pydantic import ValidationError
 
 from bridge.config.lines import Key
-from bridge.config.schema import NAMED, TABLES, FileTable, Table
+from bridge.config.schema import NAMED, TABLES, BalancerTable, FileTable, Table
 from bridge.errors import did_you_mean
 
 UNITS = {"_pct_per_s": "% per s", "_ah": "Ah", "_a": "A", "_v": "V", "_c": "degC", "_s": "s"}
 LONGEST = 120
 NAME_RULE = "1 to 32 letters, digits, - or _"
+SECRET = frozenset({"password"})
+"""Keys whose values are never shown, not even wrong ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class Problem:
 
     key: Key
     text: str
+
+
+PLAIN = {"boolean": "true or false", "object": "a table"}
+"""Types that need no more words."""
 
 
 class Rule(TypedDict, total=False):
@@ -58,6 +64,8 @@ def allowed(table: type[Table], key: str) -> str:
         return "one of " + ", ".join(f'"{word}"' for word in rule["enum"])
     if rule["type"] == "string":
         return f"a text of {NAME_RULE}" if "pattern" in rule else "a text in quotes"
+    if rule["type"] in PLAIN:
+        return PLAIN[rule["type"]]
     kind = "a whole number" if rule["type"] == "integer" else "a number"
     low = f"from {rule['minimum']:g}" if "minimum" in rule else f"above {rule['exclusiveMinimum']:g}"
     unit = next((f" ({word})" for suffix, word in UNITS.items() if key.endswith(suffix)), "")
@@ -66,7 +74,10 @@ def allowed(table: type[Table], key: str) -> str:
 
 def example(table: type[Table], key: str) -> str:
     """A line that would be right: `capacity_ah = 280`."""
-    return f"{key} = {describe((table.model_fields[key].examples or [None])[0])}"
+    value = (table.model_fields[key].examples or [None])[0]
+    if not isinstance(value, dict):
+        return f"{key} = {describe(value)}"
+    return f"{key} = {{ {', '.join(f'{name} = {describe(inner)}' for name, inner in value.items())} }}"
 
 
 def missing(table: type[Table], key: str) -> str:
@@ -98,24 +109,37 @@ def _problem(loc: Key, kind: str, value: object) -> Problem:
         return Problem(loc[:-1], f"found the name {describe(loc[-2])}; allowed: {NAME_RULE}; rename it")
     if kind == "extra_forbidden":
         return Problem(loc, _unknown(loc, value))
-    table = TABLES[loc[0]]
-    if len(loc) < (3 if loc[0] in NAMED else 2):
+    table, keys = _inner(loc)
+    if not keys:
         return Problem(
             loc, f"found {describe(value)}; allowed: a table; write its keys below {_header(loc[0])}"
         )
-    advice = _advice(table, loc[-1], value)
-    return Problem(loc, f"found {describe(value)}; allowed: {allowed(table, loc[-1])}; {advice}")
+    if keys[0] == "options" and len(keys) > 1:
+        return Problem(
+            loc,
+            f"found {describe(value)}; allowed: a text, a number, true or false; "
+            "what it means is listed under the options of its protocol",
+        )
+    found = "something that is not shown here" if keys[0] in SECRET else describe(value)
+    advice = _advice(table, keys[0], value)
+    return Problem(loc, f"found {found}; allowed: {allowed(table, keys[0])}; {advice}")
+
+
+def _inner(loc: Key) -> tuple[type[Table], Key]:
+    """The innermost table around a place, and the rest of the place within it."""
+    table, keys = TABLES[loc[0]], loc[2:] if loc[0] in NAMED else loc[1:]
+    return (BalancerTable, keys[1:]) if keys[:1] == ("balancer",) and len(keys) > 1 else (table, keys)
 
 
 def _unknown(loc: Key, value: object) -> str:
-    if loc[0] == "pack" and isinstance(value, dict):
-        return f"a table for one pack is called [packs.{loc[-1]}]; [pack] holds what all packs share"
-    here = list(FileTable.model_fields) if len(loc) == 1 else list(TABLES[loc[0]].model_fields)
+    here = list(FileTable.model_fields if len(loc) == 1 else _inner(loc)[0].model_fields)
     elsewhere = [
         name for name, table in TABLES.items() if loc[-1] in table.model_fields and loc[-1] != "name"
     ]
     if elsewhere:
         return f"unknown key here; it belongs under {_header(elsewhere[-1])}"
+    if loc[0] == "pack" and isinstance(value, dict):
+        return f"a table for one pack is called [packs.{loc[-1]}]; [pack] holds what all packs share"
     return f"unknown key; known here: {', '.join(sorted(here))}{did_you_mean(loc[-1], here)}"
 
 
@@ -153,8 +177,8 @@ def _fits(table: type[Table], key: str, number: float | None) -> bool:
 
 
 def _rule(table: type[Table], key: str) -> Rule:
-    properties = table.model_json_schema()["properties"]
-    return cast(Rule, properties[key]["anyOf"][0])
+    rule = table.model_json_schema()["properties"][key]["anyOf"][0]
+    return {"type": "object"} if "$ref" in rule else cast(Rule, rule)
 
 
 def _without(data: Mapping[str, object], bad: set[Key], here: Key = ()) -> dict[str, object]:

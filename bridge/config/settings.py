@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bridge.config.lines import Source
+from bridge.links.opening import wire_of
 from bridge.model import BankSettings, PackSettings
 from bridge.protocols.contract import Options
 
@@ -23,25 +24,44 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
-    """The program itself. name: what it calls itself to others."""
+    """The program itself. name: what it calls itself to others. example: the file is one, with somebody
+    else's ports and ratings, and must not be run as it is.
+    """
 
     name: str = "packbridge"
+    example: bool = False
     log: LogConfig = field(default_factory=LogConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessoryConfig:
+    """What measures beside a pack's BMS, and how it is reached; the fields are those of `PackConfig`."""
+
+    bms: str
+    port: str
+    options: Options = field(repr=False)
+
+    @property
+    def link(self) -> str:
+        """The name of the wire it hangs on."""
+        return wire_of(self.port)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackConfig:
     """One pack and how it is reached.
 
-    bms: the protocol's name. port: a device path, `socket://host:port` or `rfc2217://host:port`; packs
-    on one wire have it letter for letter the same. options: what a protocol's session asks for.
+    bms: the protocol's name. port: in one of the forms of `bridge.links.opening`; serial packs on one
+    wire have it letter for letter the same. baudrate: of a serial port. options: what a protocol's
+    session asks for; not shown, for a password may be among them.
     """
 
     settings: PackSettings
     bms: str
     port: str
     baudrate: int
-    options: Options
+    options: Options = field(repr=False)
+    balancer: AccessoryConfig | None = None
 
     @property
     def name(self) -> str:
@@ -50,8 +70,8 @@ class PackConfig:
 
     @property
     def link(self) -> str:
-        """The name of the wire it hangs on."""
-        return self.port
+        """The name of the wire it hangs on; the same as that of an inverter on the same bus."""
+        return wire_of(self.port)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

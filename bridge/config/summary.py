@@ -20,15 +20,24 @@ def summary(config: Config) -> list[str]:
         most = [pack_ceiling(own, limit) for limit in (Limit.CCL, Limit.DCL)]
         amps = [f"{constraint.value:g} ({constraint.rule})" for constraint in most]
         rows.append((pack.name, pack.bms, f"{own.cells}", f"{own.capacity_ah:g}", *amps, pack.port))
-    return [*_aligned(rows), *_bank(config), *_inverters(config)]
+    return [*_aligned(rows), *_balancers(config), *_bank(config), *_inverters(config)]
+
+
+def _balancers(config: Config) -> list[str]:
+    return [
+        f"balancer of {pack.name}: {pack.balancer.bms}, {pack.balancer.port}"
+        for pack in config.packs
+        if pack.balancer is not None
+    ]
 
 
 def _bank(config: Config) -> list[str]:
     best = ceiling(config)
     cvl, dvl = f"{best.charge_voltage_limit_v:.1f} V", f"{best.discharge_voltage_limit_v:.1f} V"
     ccl, dcl = f"{best.charge_current_limit_a:g} A", f"{best.discharge_current_limit_a:g} A"
+    count = f"{len(config.packs)} pack" + "s" * (len(config.packs) != 1)
     return [
-        f"bank: {len(config.packs)} packs, {sum(pack.settings.capacity_ah for pack in config.packs):g} Ah",
+        f"bank: {count}, {sum(pack.settings.capacity_ah for pack in config.packs):g} Ah",
         f"  charge: CVL at most {cvl}, CCL at most {ccl}",
         f"  discharge: DVL at least {dvl}, DCL at most {dcl}",
     ]

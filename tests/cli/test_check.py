@@ -9,8 +9,6 @@ from bridge.cli.check import EPILOG
 from bridge.cli.main import main
 from tests.config.samples import GOOD, spoilt
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "deye-3x-jbd.toml"
-
 
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
@@ -90,8 +88,24 @@ def test_a_warning_does_not_fail(
     assert capsys.readouterr().err.startswith(f"warning: {good}: inverters: there is no inverter; ")
 
 
-def test_the_example_is_ok(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(monkeypatch, "check", "--no-ports", EXAMPLE) == 0
+def test_the_ports_of_an_example_are_not_looked_for_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], good: Path
+) -> None:
+    text = spoilt('name = "cellar"', 'name = "cellar"\nexample = true')
+    good.write_text(text.replace("/dev/ttyUSB0", "/dev/no-such-port"))
+    assert run(monkeypatch, "check", good) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"{good}: an example; its ports are not looked for, and it can't be run before it is your own",
+        f"{good}: ok",
+    ]
+
+
+def test_a_balancer_stands_in_the_summary(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], good: Path
+) -> None:
+    good.write_text(f'{GOOD}[packs.attic.balancer]\nbms = "neey"\nport = "ble:GW-1"\n')
+    assert run(monkeypatch, "check", "--no-ports", good) == 0
+    assert "balancer of attic: neey, ble:GW-1" in capsys.readouterr().out.splitlines()
 
 
 def test_the_help_ends_with_examples_and_exit_codes(

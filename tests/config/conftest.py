@@ -11,10 +11,20 @@ import pytest
 import bridge.protocols as folder
 
 PARTY = """
+from bridge.errors import ConfigError
 from bridge.protocols.contract import Spec
 
-SPEC = Spec(maker="nobody", links=("serial",), baudrate=19200, shared=True, address=1, addresses=range(1, 16))
-Decoder = Session = Device = object
+SPEC = Spec(
+    maker="nobody", links=("serial",), baudrate=19200, shared=True, address=1, addresses=range(1, 16),
+    options={"listen": "true or false", "pace": "1 or 2"},
+)
+Decoder = Device = object
+
+
+class Session:
+    def __init__(self, options):
+        if options.extra.get("pace", 1) not in {1, 2}:
+            raise ConfigError(f"pace = {options.extra['pace']!r}: must be 1 or 2")
 """
 RADIO = PARTY.replace('("serial",)', '("ble", "can")').replace("addresses=range(1, 16)", "addresses=None")
 

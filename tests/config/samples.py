@@ -47,3 +47,11 @@ def complaints(text: str) -> list[str]:
     except ConfigError as error:
         return list(error.problems)
     return []
+
+
+def one(bms: str, port: str, more: str = "", *, name: str = "garage") -> str:
+    """A file with a single pack; what is more stands from line 7 on."""
+    return (
+        f'[packs.{name}]\nbms = "{bms}"\nport = "{port}"\n'
+        f"cells = 16\ncapacity_ah = 280\nrated_current_a = 140\n{more}\n"
+    )

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bridge.config import parse
-from bridge.protocols import contract
 from tests.config.samples import GOOD, complaints, spoilt
 
 
 def warnings(text: str) -> list[str]:
     return list(parse(text, "c.toml").warnings)
-
-
-def test_an_unknown_protocol_is_refused_with_the_known_ones() -> None:
-    known = ", ".join(contract.names())
-    assert complaints(spoilt('"jbd"', '"jdb"')) == [
-        f"c.toml:9: pack.bms: unknown protocol 'jdb'; known: {known}. Did you mean \"jbd\"?"
-    ]
 
 
 def test_an_unknown_profile_is_refused_with_its_place() -> None:
@@ -52,132 +42,6 @@ def test_two_inverters_on_one_bus_are_refused() -> None:
             "on one bus disturb each other; write one entry for the inverters that share a bus"
         )
     ]
-
-
-PORTS = [
-    ("ttyUSB0", 'write the full path, as in "/dev/ttyUSB0"'),
-    ("COM3", "write one of these"),
-    ("ftp://host:21", "that scheme is not supported"),
-    ("socket://host", 'write host and port number, as in "socket://192.168.1.20:8899"'),
-    ("socket://host:port", 'write host and port number, as in "socket://192.168.1.20:8899"'),
-    ("rfc2217://:4000", 'write host and port number, as in "rfc2217://192.168.1.20:8899"'),
-    ("rfc2217://host:99999", 'write host and port number, as in "rfc2217://192.168.1.20:8899"'),
-]
-
-
-@pytest.mark.parametrize(("port", "advice"), PORTS)
-def test_a_port_of_no_known_form_is_refused(port: str, advice: str) -> None:
-    assert complaints(spoilt("/dev/ttyUSB0", port)) == [
-        (
-            f'c.toml:12: packs.garage.port: found "{port}"; allowed: a device path such as '
-            f"/dev/serial/by-id/..., "
-            f"socket://HOST:PORT or rfc2217://HOST:PORT; {advice}"
-        )
-    ]
-
-
-@pytest.mark.parametrize(
-    "port", ["/dev/serial/by-id/usb-1", "socket://10.0.0.2:8899", "rfc2217://[::1]:4000"]
-)
-def test_a_port_of_a_known_form_is_taken_as_it_is_written(port: str) -> None:
-    assert parse(spoilt("/dev/ttyUSB0", port), "c.toml").packs[0].port == port
-
-
-@pytest.mark.usefixtures("more_protocols")
-def test_a_protocol_that_no_serial_port_carries_is_refused_on_one() -> None:
-    assert complaints(spoilt('"jbd"', '"radio"'))[0] == (
-        "c.toml:12: packs.garage.port: found a serial port; radio is spoken over: ble, can"
-    )
-
-
-def test_two_packs_on_one_point_to_point_port_are_refused() -> None:
-    assert complaints(spoilt("/dev/ttyUSB1", "/dev/ttyUSB0")) == [
-        (
-            'c.toml:17: packs.attic.port: found "/dev/ttyUSB0", the port of garage too; jbd is point to '
-            "point; "
-            "give each pack its own port"
-        )
-    ]
-
-
-def test_two_names_of_one_port_are_one_port(tmp_path: Path) -> None:
-    link = tmp_path / "by-id"
-    link.symlink_to("/dev/ttyUSB0")
-    (problem,) = complaints(spoilt("/dev/ttyUSB1", str(link)))
-    assert problem.startswith("c.toml:17: packs.attic.port: found ")
-
-
-@pytest.mark.parametrize("other", ["socket://HOST:8899/", "rfc2217://host:8899"])
-def test_two_spellings_of_one_network_address_are_one_port(other: str) -> None:
-    text = spoilt("/dev/ttyUSB1", other).replace("/dev/ttyUSB0", "socket://host:8899")
-    (problem,) = complaints(text)
-    assert problem.startswith("c.toml:17: packs.attic.port: found ")
-
-
-SHARED = spoilt('"jbd"', '"party"').replace("/dev/ttyUSB1", "/dev/ttyUSB0")
-
-
-@pytest.mark.usefixtures("more_protocols")
-def test_packs_with_addresses_of_their_own_may_share_a_port() -> None:
-    packs = parse(SHARED.replace("= 280", "= 280\naddress = 2"), "c.toml").packs
-    assert [pack.options.address for pack in packs] == [2, 1]
-
-
-@pytest.mark.usefixtures("more_protocols")
-def test_packs_with_one_address_may_not_share_a_port() -> None:
-    assert complaints(SHARED) == [
-        (
-            "c.toml:16: packs.attic.address: attic and garage share a port and have the same address 1; "
-            "give each pack its own address, in its BMS and here"
-        )
-    ]
-
-
-@pytest.mark.usefixtures("more_protocols")
-def test_a_shared_port_has_one_baud_rate() -> None:
-    assert complaints(SHARED.replace("= 280", "= 280\naddress = 2\nbaudrate = 9600")) == [
-        (
-            "c.toml:18: packs.attic.baudrate: found 19200, but garage on the same port has 9600; "
-            "a port has one baud rate"
-        )
-    ]
-
-
-@pytest.mark.usefixtures("more_protocols")
-def test_a_shared_port_has_one_spelling(tmp_path: Path) -> None:
-    link = tmp_path / "by-id"
-    link.symlink_to("/dev/ttyUSB0")
-    text = (
-        spoilt('"jbd"', '"party"').replace("/dev/ttyUSB1", str(link)).replace("= 280", "= 280\naddress = 2")
-    )
-    (problem,) = complaints(text)
-    assert problem.endswith(
-        'another name for the port of garage; write the same in both: port = "/dev/ttyUSB0"'
-    )
-
-
-@pytest.mark.usefixtures("more_protocols")
-def test_a_port_has_one_protocol() -> None:
-    text = spoilt("capacity_ah = 100", 'capacity_ah = 100\nbms = "party"').replace("ttyUSB1", "ttyUSB0")
-    assert complaints(text) == [
-        (
-            "c.toml:19: packs.attic.bms: party on the port of garage, which speaks jbd; one port, one "
-            "protocol; "
-            "give each its own port"
-        )
-    ]
-
-
-@pytest.mark.usefixtures("more_protocols")
-def test_an_address_outside_the_protocols_range_is_refused() -> None:
-    text = spoilt('"jbd"', '"party"').replace("= 280", "= 280\naddress = 16")
-    assert complaints(text) == ["c.toml:14: packs.garage.address: found 16; allowed for party: 1 to 15"]
-
-
-@pytest.mark.usefixtures("more_protocols")
-def test_an_address_for_a_protocol_without_addresses_is_refused() -> None:
-    text = spoilt('"jbd"', '"radio"').replace("= 280", "= 280\naddress = 3")
-    assert "c.toml:14: packs.garage.address: found 3; radio has no addresses; remove it" in complaints(text)
 
 
 def test_a_charge_voltage_over_cell_limit_times_cells_is_refused() -> None:

@@ -173,7 +173,7 @@ def test_a_bad_value_is_said_with_its_place_the_allowed_and_the_cure(
     assert complaints(spoilt(old, new)) == [message]
 
 
-PACK_KEYS = ", ".join(sorted(TABLES["pack"].model_fields))
+PACK_KEYS = ", ".join(sorted(TABLES["packs"].model_fields))
 
 UNKNOWN_KEYS = [
     (

@@ -9,7 +9,7 @@ import pytest
 from bridge.config import Config, parse, preflight, require_inverter
 from bridge.config.preflight import serial_ports
 from bridge.errors import ConfigError
-from tests.config.samples import GOOD, spoilt
+from tests.config.samples import GOOD, one, spoilt
 
 CAN, ETHERNET = "280", "1"
 UP, DOWN = "0x40081", "0x40080"
@@ -108,8 +108,9 @@ def test_a_can_interface_that_is_down_is_said_with_the_command(port: str, networ
 
 
 def test_an_adapter_behind_a_serial_port_is_looked_for(port: str, network: Path) -> None:
-    assert complaints(config(port, f"{port}@115200", "slcan"), network) == []
-    (problem,) = complaints(config(port, "/dev/no-such-port@115200", "slcan"), network)
+    apart = "socket://10.0.0.3:8899"
+    assert complaints(config(apart, f"{port}@115200", "slcan"), network) == []
+    (problem,) = complaints(config(apart, "/dev/no-such-port@115200", "slcan"), network)
     assert problem.startswith("c.toml:25: inverters.house.channel: found ")
 
 
@@ -129,3 +130,61 @@ def test_a_gateway_without_an_inverter_has_nobody_to_send_to() -> None:
 
 def test_a_gateway_with_an_inverter_is_fine(port: str) -> None:
     require_inverter(config(port))
+
+
+def pack_alone(bms: str, port: str, more: str = "") -> Config:
+    return parse(one(bms, port, more), "c.toml")
+
+
+def test_a_packs_can_interface_is_looked_for_and_its_own_bit_rate_said(network: Path) -> None:
+    assert complaints(pack_alone("daly-can", "can:can0"), network) == []
+    assert complaints(pack_alone("daly-can", "can:can1"), network) == [
+        (
+            'c.toml:3: packs.garage.port: found "can:can1": the interface is down; '
+            "switch it on: sudo ip link set can1 up type can bitrate 250000"
+        )
+    ]
+
+
+def test_a_packs_can_adapter_behind_a_serial_port_is_looked_for(network: Path) -> None:
+    (problem,) = complaints(pack_alone("daly-can", "can:slcan:/dev/no-such-port"), network)
+    assert problem.startswith(
+        'c.toml:3: packs.garage.port: found "can:slcan:/dev/no-such-port": there is no '
+    )
+
+
+@pytest.fixture
+def no_bleak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+
+@pytest.mark.usefixtures("no_bleak")
+def test_bluetooth_without_its_library_says_what_to_install(network: Path) -> None:
+    assert complaints(pack_alone("jk", "ble:JK-1"), network) == [
+        (
+            'c.toml:3: packs.garage.port: found "ble:JK-1": Bluetooth needs bleak; '
+            'install it: pip install "packbridge[ble]"'
+        )
+    ]
+
+
+@pytest.mark.usefixtures("no_bleak")
+def test_a_balancers_port_is_looked_at_too(port: str, network: Path) -> None:
+    balancer = '[packs.garage.balancer]\nbms = "neey"\nport = "ble:GW-1"'
+    (problem,) = complaints(pack_alone("jbd", port, balancer), network)
+    assert problem.startswith('c.toml:9: packs.garage.balancer.port: found "ble:GW-1": Bluetooth needs ')
+
+
+def test_bluetooth_with_its_library_is_left_to_the_radio(network: Path) -> None:
+    pytest.importorskip("bleak")
+    assert complaints(pack_alone("jk", "ble:JK-1"), network) == []
+
+
+def test_an_example_is_never_ready_to_run(port: str, network: Path) -> None:
+    text = "[gateway]\nexample = true\n" + one("jbd", port)
+    assert complaints(parse(text, "c.toml"), network) == [
+        (
+            "c.toml:2: gateway.example: this file is an example, with ports, ratings and fuses that are not "
+            "yours; write your own, then remove this line"
+        )
+    ]
