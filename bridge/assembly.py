@@ -53,6 +53,8 @@ def assemble(config: Config, notifier: Notifier | None = None) -> Runtime:
     for pack in config.packs:
         if pack.link not in links:  # packs may share a wire, with each other and with an inverter
             links[pack.link] = opener.link(pack.port, load(pack.bms).spec, pack.baudrate)
+        if (extra := pack.balancer) is not None and extra.link not in links:
+            links[extra.link] = opener.link(extra.port, load(extra.bms).spec)
     runtime = Runtime(Gateway(config, sinks, loop.time()), links, senders, notifier)
     return runtime
 

@@ -38,7 +38,7 @@ class CanEcho:
         return []
 
 
-CAN_ENTRY = Entry("echo", Spec(maker="nobody", links=("can",)), CanEcho, Session, Device)
+CAN_ENTRY = Entry("echo", Spec(maker="nobody", links=("can",)), False, CanEcho, Session, Device)
 
 
 def test_a_message_shows_its_quantities_under_their_names_and_the_rest_under_raw() -> None:

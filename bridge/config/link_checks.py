@@ -7,7 +7,6 @@ the protocol can judge is found here too, and not when the gateway runs.
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterator
 
@@ -74,8 +73,7 @@ def usable_port(link: PackDraft) -> str | None:
 
 
 def _is_accessory(bms: str) -> bool:
-    module = importlib.import_module(f"bridge.protocols.{bms.replace('-', '_')}")
-    return getattr(module, "ACCESSORY", False) is True
+    return contract.load(bms).accessory
 
 
 def _complete(link: PackDraft) -> Iterator[Problem]:

@@ -27,6 +27,7 @@ CHARGING, DISCHARGING = 1, 2  # the state field; 0 is idle
 BLE = Ble(
     pairs=(("fff0", "fff1", "fff2"), ("ff00", "ff01", "ff02")),  # the second: newer modules, fl4p/batmon-ha
     names=("DL-*", "JHB-*"),
+    reply_timeout_s=1.0,  # modules take 190 to 500 ms
 )
 SIGN_OPTIONS: Mapping[str, str] = {
     "current_sign": '1 or -1: what the board sends above zero is charging or discharging; "auto" finds out',

@@ -159,7 +159,7 @@ class Options:
 
     address: int | None = None
     cells: int | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     mac: str | None = None
     extra: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
@@ -219,10 +219,13 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A protocol as the rest of packbridge gets hold of it."""
+    """A protocol as the rest of packbridge gets hold of it. accessory: it measures beside a pack's BMS,
+    and knows neither current nor permission (`ACCESSORY = True` in its module).
+    """
 
     name: str
     spec: Spec
+    accessory: bool
     decoder: Callable[[], Decoder]
     session: Callable[[Options], Session]
     device: Callable[[Options], Device]
@@ -246,4 +249,5 @@ def load(name: str) -> Entry:
     if name not in known:
         raise ConfigError(f"unknown protocol {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}")
     module = importlib.import_module(f"bridge.protocols.{name.replace('-', '_')}")
-    return Entry(name, module.SPEC, module.Decoder, module.Session, module.Device)
+    accessory = getattr(module, "ACCESSORY", False)
+    return Entry(name, module.SPEC, accessory, module.Decoder, module.Session, module.Device)

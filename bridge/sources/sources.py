@@ -80,16 +80,20 @@ class Sources:
         """When `wake` has something to do again."""
         return min((bus.next_wakeup() for bus in self._buses.values()), default=float("inf"))
 
-    def _with(self, link: str, outputs: Iterable[Output]) -> list[tuple[str, Output]]:
-        found: list[tuple[str, Output]] = []
+    def completed(self, outputs: Iterable[Output]) -> list[Output]:
+        """The drivers' outputs with what the accessories add, and without the accessories' own."""
+        found: list[Output] = []
         for output in outputs:
             if not isinstance(output, Sampled | Informed):
-                found.append((link, output))
+                found.append(output)
             elif not output.pack.endswith(ACCESSORY_SUFFIX):
-                found.append((link, self._completed(output) if isinstance(output, Sampled) else output))
+                found.append(self._completed(output) if isinstance(output, Sampled) else output)
             elif isinstance(output, Sampled):
                 self._balancers[output.pack.removesuffix(ACCESSORY_SUFFIX)] = output.sample
         return found
+
+    def _with(self, link: str, outputs: Iterable[Output]) -> list[tuple[str, Output]]:
+        return [(link, output) for output in self.completed(outputs)]
 
     def _completed(self, sampled: Sampled) -> Sampled:
         sample, balancer = sampled.sample, self._balancers.get(sampled.pack)
@@ -111,6 +115,9 @@ class Sources:
 def _seats(pack: PackConfig) -> Iterable[_Seat]:
     period_s = pack.settings.period_s
     yield _Seat(pack.name, pack.link, pack.port, pack.bms, pack.baudrate, pack.options, period_s)
+    if (extra := pack.balancer) is not None:
+        name, baudrate = pack.name + ACCESSORY_SUFFIX, load(extra.bms).spec.baudrate
+        yield _Seat(name, extra.link, extra.port, extra.bms, baudrate, extra.options, period_s)
 
 
 def _bus(seats: Sequence[_Seat]) -> Bus:
