@@ -102,6 +102,10 @@ class Adapter:
     def last(self, can_id: int) -> bytes:
         return next((data for _, one, data in reversed(self.frames) if one == can_id), b"")
 
+    def permits(self) -> bool:
+        """Whether the last whole cycle lets current flow in both directions."""
+        return min(self.limits_a()) > 40 and self.last(0x35C)[:1] == b"\xc0"
+
     def limits_a(self) -> tuple[float, float]:
         data = self.last(0x351)
         return int.from_bytes(data[2:4], "little") / 10, int.from_bytes(data[4:6], "little") / 10
@@ -150,7 +154,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def test_sigterm_ends_with_a_last_cycle_of_no_current_and_exit_code_0(bench: Bench) -> None:
-    bench.until(lambda: min(bench.adapter.limits_a()) > 40)
+    bench.until(bench.adapter.permits)
     bench.process.send_signal(signal.SIGTERM)
     assert bench.process.wait(LONG_S) == 0
     assert [can_id for _, can_id, _ in bench.adapter.frames[-6:]] == [
@@ -166,7 +170,7 @@ def test_sigterm_ends_with_a_last_cycle_of_no_current_and_exit_code_0(bench: Ben
 
 
 def test_a_gateway_that_hangs_or_dies_falls_silent_by_itself(bench: Bench) -> None:
-    bench.until(lambda: min(bench.adapter.limits_a()) > 40)
+    bench.until(bench.adapter.permits)
     bench.process.send_signal(signal.SIGSTOP)
     bench.until(lambda: bench.silent_for(2.5))
     bench.process.send_signal(signal.SIGCONT)
@@ -179,7 +183,7 @@ def test_a_gateway_that_hangs_or_dies_falls_silent_by_itself(bench: Bench) -> No
 
 
 def test_a_board_that_falls_silent_takes_the_inverter_to_zero(bench: Bench) -> None:
-    bench.until(lambda: min(bench.adapter.limits_a()) > 40)
+    bench.until(bench.adapter.permits)
     bench.board_silent.set()
     bench.until(lambda: bench.adapter.last(0x35C)[:1] == b"\x00")
     assert bench.adapter.limits_a() == (0, 0)
