@@ -49,6 +49,13 @@ class Range(Table):
         return self
 
 
+class Above(Table):
+    """A value that the inverter wants above another one. of: the other's signal. by: at least so much."""
+
+    of: Text
+    by: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class Answer(Table):
     """A frame that the inverter sends: for the status only, never a condition for sending to it.
 
@@ -75,13 +82,14 @@ class Profile(Table):
     """One inverter family. The keys of the TOML file, in its order.
 
     evidence: "field" (captures or two independent projects), "project" (one), "document" (nobody has
-    tried). order: identifiers of a cycle's frames. pad_to: bytes that each frame has at least. stop:
+    tried). order: identifiers of a cycle's frames. optional: those of them that are left out while one
+    of their values is not known. pad_to: bytes that each frame has at least. stop:
     what CVL is sent while CCL is 0, "pack-voltage" (never below the battery's present voltage) or
     "decided". hold_soc_ends: 100 % is only said while CCL is 0, 0 % only while DCL is 0. dead_man_s:
     without a fresh decision for so long we are silent. silence_after_s: with all packs lost for so
     long we are silent too. comm_fault_s: so long after our silence the inverter reports a loss of
-    its battery. constants, unknown, ranges, steps: by signal name; unknown is what is sent for a
-    value that was never known, steps are coarser than the frame's own.
+    its battery. constants, unknown, ranges, steps, above: by signal name; unknown is what is sent for
+    a value that was never known, steps are coarser than the frame's own, above keeps two values apart.
     """
 
     path: Path = Field(validation_alias=PATH_KEY, exclude=True)
@@ -95,6 +103,7 @@ class Profile(Table):
     period_s: Seconds
     spacing_s: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     order: Annotated[tuple[CanId, ...], Field(min_length=1)]
+    optional: tuple[CanId, ...] = ()
     pad_to: Literal[0, 8] = 8
     dead_man_s: Seconds
     comm_fault_s: Seconds
@@ -107,6 +116,7 @@ class Profile(Table):
     unknown: Mapping[str, Number] = {}
     ranges: Mapping[str, Range] = {}
     steps: Mapping[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+    above: Mapping[str, Above] = {}
     answers: tuple[Answer, ...] = ()
     menu: Annotated[tuple[Text, ...], Field(min_length=1)]
     wiring: Wiring
@@ -133,13 +143,23 @@ class Profile(Table):
                 problems.append(
                     f"ranges.{name}: min {least_a} would turn no current into more than {NEXT_TO_NOTHING_A} A"
                 )
+        problems += [
+            f"optional: 0x{can_id:X} is not in order" for can_id in self.optional if can_id not in self.order
+        ]
+        problems += [f"above.{name}: a limit is never raised" for name in self.above if "_limit_" in name]
         problems += [f"unknown.{name}: a limit is always known" for name in self.unknown if "_limit_" in name]
         if problems:
             raise ValueError("\n".join(problems))
         return self
 
 
-TABLES: Mapping[str, type[Table]] = {"": Profile, "answers": Answer, "ranges": Range, "wiring": Wiring}
+TABLES: Mapping[str, type[Table]] = {
+    "": Profile,
+    "above": Above,
+    "answers": Answer,
+    "ranges": Range,
+    "wiring": Wiring,
+}
 
 
 def load(name_or_path: str) -> Profile:

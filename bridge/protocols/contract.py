@@ -186,8 +186,10 @@ class Spec:
     several packs with addresses may hang on one link. gap_s: least silence between a reply and the
     next request. silence_s: an incomplete frame older than this is given up. sleeps_after_s: after
     so long without traffic the first request may only wake the device: it is then sent up to
-    wake_tries times, wake_timeout_s apart. options: what a session reads of `Options` beyond address and
-    cells, name to meaning; "password" and "mac" have fields of their own, the others are names in extra.
+    wake_tries times, wake_timeout_s apart. states_rating: False where what it says of currents are
+    thresholds that were never fitted to the board, so that no rating may be drawn from them. options:
+    what a session reads of `Options` beyond address and cells, name to meaning; "password" and "mac" have
+    fields of their own, the others are names in extra.
     """
 
     maker: str
@@ -206,6 +208,7 @@ class Spec:
     sleeps_after_s: float | None = None
     wake_tries: int = 1
     wake_timeout_s: float = 0.3
+    states_rating: bool = True
     options: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def over(self, link: str) -> Spec:

@@ -62,6 +62,7 @@ SPEC = Spec(
         **SIGN_OPTIONS,
         **BLE_OPTIONS,
     },
+    states_rating=False,
 )
 
 

@@ -42,6 +42,7 @@ SPEC = Spec(
     wake_tries=3,
     wake_timeout_s=0.3,
     options=SIGN_OPTIONS,
+    states_rating=False,
 )
 
 

@@ -58,6 +58,7 @@ SPEC = Spec(
         **SIGN_OPTIONS,
         **BLE_OPTIONS,
     },
+    states_rating=False,
 )
 
 _DIALECT = Dialect(replies={ADDRESS: ADDRESS}, lengths={read.count: read.start for read in READS})

@@ -41,6 +41,7 @@ SPEC = Spec(
     wake_tries=3,
     wake_timeout_s=0.6,
     options={**SIGN_OPTIONS, **BLE_OPTIONS},
+    states_rating=False,
 )
 
 _DIALECT = Dialect(

@@ -64,7 +64,8 @@ class CanSink:
         self.sent: Decision | None = None
         self._ceiling_v = ceiling_v
         self._encoder = Encoder(profile, self.dialect)
-        self._known: dict[str, float] = {}
+        self._known: dict[str, float | str] = {}
+        self._last_voltage_v: float | None = None
         self._lost_since_s: float | None = None
         self._silent: str | None = None
         self._sent_data: dict[tuple[int, bool], deque[bytes]] = {
@@ -81,10 +82,14 @@ class CanSink:
         guard: the last word on every limit; called once, after the profile's policies. Raises
         BridgeBug for a limit that is negative or no number: nothing is sent then.
         """
-        final = settle(decision, self.profile, guard, self._ceiling_v)
+        if decision.bank.voltage_v is not None:
+            self._last_voltage_v = decision.bank.voltage_v
+        final = settle(decision, self.profile, guard, self._ceiling_v, self._last_voltage_v)
         values = values_of(final)
         self._known |= {name: value for name in HELD if (value := values.get(name)) is not None}
-        full = filled(values, self._encoder.names, self._known, self.profile.unknown)
+        full = filled(
+            values, self._encoder.required, self._known, self.profile.unknown, wanted=self._encoder.names
+        )
         self._silent = self._reason_for_silence(decision, known=full is not None)
         if full is None or self._silent is not None:
             return ()

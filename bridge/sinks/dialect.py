@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import ConfigError, did_you_mean
 from bridge.model import Alarm, CanFrame
-from bridge.sinks.quantities import QUANTITIES
+from bridge.sinks.quantities import QUANTITIES, Quantity
 
 if TYPE_CHECKING:
     from cantools.database.can.message import Message as DbcMessage
@@ -36,6 +36,12 @@ class Kind(StrEnum):
     CONSTANT = "constant"  # the DBC's start value, or the profile
     TEXT = "text"  # the profile, ASCII
     ALARM = "alarm"  # not in the ENUM: a quantity signal with a list of alarms
+    LABEL = "label"  # not in the ENUM: a quantity that is a text
+
+
+TEXTS = frozenset({Kind.TEXT, Kind.LABEL})
+PAIR_BITS = 2  # an alarm that is raised and cleared expressly
+RAISED, CLEARED = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,8 @@ class Signal:
     """Some bits of a message: physical = raw x scale + offset.
 
     shift: of its lowest bit, in the 8 data bytes read as one integer, little or big endian; single
-    bits count as little endian. needs: how many bytes a frame must have to carry it. constant: raw.
+    bits count as little endian. needs: how many bytes a frame must have to carry it. constant: raw; of
+    an alarm, what stands there while it is not raised. not_available: raw, says that there is no value.
     protections, warnings: the alarms that set it, by severity.
     """
 
@@ -60,6 +67,7 @@ class Signal:
     needs: int
     unit: str = ""
     constant: int = 0
+    not_available: int | None = None
     protections: frozenset[Alarm] = frozenset()
     warnings: frozenset[Alarm] = frozenset()
 
@@ -74,14 +82,18 @@ class Signal:
         half = 1 << (self.length - 1)
         return (-half, half - 1) if self.signed else (0, self.mask)
 
-    def read(self, little: int, big: int) -> Value:
-        """Its value in data bytes given as both integers."""
+    def read(self, little: int, big: int) -> Value | None:
+        """Its value in data bytes given as both integers; None if they say that there is none."""
         raw = (little if self.little_endian else big) >> self.shift & self.mask
-        if self.kind is Kind.TEXT:
+        if self.kind in TEXTS:
             data = raw.to_bytes(self.length // 8, "little" if self.little_endian else "big")
             return data.decode("ascii", "backslashreplace")
         if self.length == 1:
             return bool(raw)
+        if self.kind is Kind.ALARM:
+            return {RAISED: True, CLEARED: False}.get(raw)
+        if raw == self.not_available:
+            return None
         if self.signed and raw >> (self.length - 1):
             raw -= 1 << self.length
         return raw if self.scale == 1 and not self.offset else round(raw * self.scale + self.offset, 6)
@@ -110,8 +122,10 @@ class Dialect:
     def decode(self, frame: CanFrame) -> dict[str, Value]:
         """What a frame says, by signal names; empty if it is none of this dialect.
 
-        Numbers in the signal's unit, single bits as bool, texts with their padding. A frame that is
-        shorter than the message lacks the signals that would lie behind its end.
+        Numbers in the signal's unit, single bits and alarms as bool, texts with their padding. A frame
+        that is shorter than the message lacks the signals that would lie behind its end; a text may be
+        cut, because packs send their names without padding. A pair of alarm
+        bits that is neither raised nor cleared says nothing, and a code for "not available" neither.
         """
         message = self.messages.get((frame.can_id, frame.extended))
         if message is None:
@@ -119,7 +133,8 @@ class Dialect:
         little = int.from_bytes(frame.data, "little")
         big = int.from_bytes(frame.data.ljust(FRAME_BYTES, b"\0"), "big")
         size = len(frame.data)
-        return {signal.name: signal.read(little, big) for signal in message.signals if signal.needs <= size}
+        there = (signal for signal in message.signals if signal.needs <= size)
+        return {signal.name: value for signal in there if (value := signal.read(little, big)) is not None}
 
 
 def load(path: Path) -> Dialect:
@@ -157,11 +172,12 @@ def _message(dbc: DbcMessage) -> Message:
 
 def _signal(dbc: DbcSignal) -> Signal:
     protections, warnings = _alarms(dbc, "Protections"), _alarms(dbc, "Warnings")
+    kind = Kind.ALARM if protections or warnings else _kind(dbc)
     little_endian = dbc.length == 1 or not _big(dbc)  # a single bit has no byte order
     start = dbc.start if little_endian else dbc.start // 8 * 8 + 7 - dbc.start % 8
     return Signal(
         name=dbc.name,
-        kind=Kind.ALARM if protections or warnings else _kind(dbc),
+        kind=kind,
         shift=start if little_endian else 8 * FRAME_BYTES - start - dbc.length,
         length=dbc.length,
         little_endian=little_endian,
@@ -170,9 +186,10 @@ def _signal(dbc: DbcSignal) -> Signal:
         offset=dbc.offset,
         minimum=dbc.minimum,
         maximum=dbc.maximum,
-        needs=math.ceil((start + dbc.length) / 8),
+        needs=start // 8 + 1 if kind in TEXTS else math.ceil((start + dbc.length) / 8),
         unit=dbc.unit or "",
         constant=int(dbc.raw_initial or 0),
+        not_available=_not_available(dbc),
         protections=frozenset(Alarm(word) for word in protections),
         warnings=frozenset(Alarm(word) for word in warnings),
     )
@@ -180,7 +197,13 @@ def _signal(dbc: DbcSignal) -> Signal:
 
 def _kind(dbc: DbcSignal) -> Kind:
     attribute = dbc.dbc.attributes.get("Kind")
-    return list(Kind)[int(attribute.value)] if attribute else Kind.QUANTITY
+    kind = list(Kind)[int(attribute.value)] if attribute else Kind.QUANTITY
+    return Kind.LABEL if kind is Kind.QUANTITY and QUANTITIES.get(dbc.name, Quantity()).text else kind
+
+
+def _not_available(dbc: DbcSignal) -> int | None:
+    attribute = dbc.dbc.attributes.get("NotAvailable")
+    return int(attribute.value) if attribute else None
 
 
 def _alarms(dbc: DbcSignal, attribute: str) -> list[str]:
@@ -206,10 +229,12 @@ def _signal_problems(signal: DbcSignal, *, ours: bool) -> Iterator[str]:
     for word in alarms:
         if word not in known:
             yield f"unknown alarm {word!r}{did_you_mean(word, known)}"
-    if alarms and signal.length != 1:
-        yield f"an alarm is one bit, not {signal.length}"
+    if alarms and signal.length not in {1, PAIR_BITS}:
+        yield f"an alarm is one bit, or two for raised and cleared, not {signal.length}"
+    if alarms and signal.length == PAIR_BITS and (_big(signal) or signal.raw_initial not in {0, CLEARED}):
+        yield f"a pair of alarm bits is little endian and has the start value 0 or {CLEARED} (cleared)"
     kind = _kind(signal)
-    if kind is Kind.TEXT and (signal.length % 8 or signal.start % 8 != (7 if _big(signal) else 0)):
+    if kind in TEXTS and (signal.length % 8 or signal.start % 8 != (7 if _big(signal) else 0)):
         yield "a text takes whole bytes"
     if signal.is_float:
         yield "floating point is not supported"

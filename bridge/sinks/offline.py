@@ -75,9 +75,9 @@ class OfflineEncoder:
         """One cycle; raises ConfigError for a value that the profile needs and nobody gives."""
         final = settle(decision, self._profile, guard=lambda settled: settled)
         values = values_of(final)
-        full = filled(values, self._encoder.names, self._profile.unknown)
+        full = filled(values, self._encoder.required, self._profile.unknown, wanted=self._encoder.names)
         if full is None:
-            unknown = [name for name in sorted(self._encoder.names) if values.get(name) is None]
+            unknown = [name for name in sorted(self._encoder.required) if values.get(name) is None]
             missing = [name for name in unknown if name not in self._profile.unknown]
             raise ConfigError(*(f"{name}: missing" for name in missing))
         return self._encoder.encode(full, final.protections, final.warnings)

@@ -23,14 +23,22 @@ ALMOST_EMPTY = 0.01
 Guard = Callable[[Decision], Decision]
 
 
-def settle(decision: Decision, profile: Profile, guard: Guard, ceiling_v: float = math.inf) -> Decision:
-    """The decision as this inverter is to hear it. ceiling_v: the CVL that no policy may exceed.
+def settle(
+    decision: Decision,
+    profile: Profile,
+    guard: Guard,
+    ceiling_v: float = math.inf,
+    last_voltage_v: float | None = None,
+) -> Decision:
+    """The decision as this inverter is to hear it.
 
+    ceiling_v: the CVL that no policy may exceed. last_voltage_v: of the bank, for when it is not known:
+    a Victron GX that hears a CVL of 0 takes it for over-voltage and empties the battery.
     Raises BridgeBug if a limit is negative or no number, before or after the guard.
     """
     decision = _consistent(_sound(decision))
     if profile.stop == "pack-voltage":
-        decision = _stop_at_pack_voltage(decision, ceiling_v)
+        decision = _stop_at_pack_voltage(decision, ceiling_v, last_voltage_v)
     if profile.hold_soc_ends:
         decision = _hold_soc_ends(decision)
     return _consistent(_in_range(_sound(guard(decision)), profile))
@@ -51,12 +59,12 @@ def _consistent(decision: Decision) -> Decision:
     return _without(decision, charge=not charge, discharge=not discharge)
 
 
-def _stop_at_pack_voltage(decision: Decision, ceiling_v: float) -> Decision:
+def _stop_at_pack_voltage(decision: Decision, ceiling_v: float, last_voltage_v: float | None) -> Decision:
     """Without charging, a CVL that is not below the battery: Deye would discharge to reach it.
 
     Nothing can be charged by it, because CCL is 0 in the same frame.
     """
-    voltage_v = decision.bank.voltage_v
+    voltage_v = last_voltage_v if decision.bank.voltage_v is None else decision.bank.voltage_v
     if decision.charge_current_limit_a > 0 or voltage_v is None:
         return decision
     stop_v = min(steps(voltage_v, 1 / STEPS_PER_V, Rounding.DOWN) / STEPS_PER_V, ceiling_v)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bridge.errors import BridgeBug
-from bridge.model import Decision
+from bridge.model import Bank, Decision
 
 DUST_STEPS = 1e-9  # 56.0 / 0.1 is 559.9999999999999: nearer to a step than this is on the step
 
@@ -27,10 +27,14 @@ class Rounding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """How a quantity behaves on its way to a wire. limit: never negative; a decision always has it."""
+    """How a quantity behaves on its way to a wire.
+
+    limit: never negative; a decision always has it. text: ASCII letters, not a number.
+    """
 
     rounding: Rounding = Rounding.NEAREST
     limit: bool = False
+    text: bool = False
 
 
 QUANTITIES: Mapping[str, Quantity] = {
@@ -38,6 +42,8 @@ QUANTITIES: Mapping[str, Quantity] = {
     "discharge_voltage_limit_v": Quantity(Rounding.UP, limit=True),
     "charge_current_limit_a": Quantity(Rounding.DOWN, limit=True),
     "discharge_current_limit_a": Quantity(Rounding.DOWN, limit=True),
+    "on_grid_charge_current_limit_a": Quantity(Rounding.DOWN, limit=True),  # where it is said apart
+    "on_grid_discharge_current_limit_a": Quantity(Rounding.DOWN, limit=True),
     "charge_enabled": Quantity(),
     "discharge_enabled": Quantity(),
     "force_charge_2": Quantity(),  # to be charged before it shuts down: the bit that Pylontech advises
@@ -45,52 +51,88 @@ QUANTITIES: Mapping[str, Quantity] = {
     "voltage_v": Quantity(),
     "current_a": Quantity(),
     "soc_pct": Quantity(Rounding.DOWN),
+    "soc_hires_pct": Quantity(Rounding.DOWN),
     "soh_pct": Quantity(),
+    "remaining_ah": Quantity(Rounding.DOWN),
+    "full_ah": Quantity(Rounding.DOWN),
+    "installed_ah": Quantity(),
+    "cycles": Quantity(),
+    "cell_count": Quantity(),
+    "cell_max_v": Quantity(),
+    "cell_min_v": Quantity(),
+    "cell_delta_v": Quantity(),
+    "cell_max_number": Quantity(),  # of the cell in its pack, from 1
+    "cell_min_number": Quantity(),
+    "cell_max_label": Quantity(text=True),
+    "cell_min_label": Quantity(text=True),
     "temperature_c": Quantity(),
-    "module_count": Quantity(),
+    "temperature_max_c": Quantity(),
+    "temperature_min_c": Quantity(),
+    "temperature_max_k": Quantity(),  # 273 more than degC, as all that use it do
+    "temperature_min_k": Quantity(),
+    "activity": Quantity(),  # 1 idle, 2 charging, 3 discharging
+    "module_count": Quantity(),  # packs that are heard
+    "modules_blocking_charge": Quantity(),
+    "modules_blocking_discharge": Quantity(),
+    "modules_offline": Quantity(),
+    "modules_total": Quantity(),
 }
 """Every name that a quantity signal of a dialect may have."""
 
-HELD = frozenset({"voltage_v", "soc_pct", "soh_pct", "temperature_c"})
+HELD = frozenset(
+    {
+        "voltage_v", "soc_pct", "soc_hires_pct", "soh_pct", "remaining_ah", "full_ah", "installed_ah",
+        "cycles", "cell_max_v", "cell_min_v", "cell_delta_v",
+        "temperature_c", "temperature_max_c", "temperature_min_c", "temperature_max_k", "temperature_min_k",
+    }
+)  # fmt: skip
 """What changes slowly: while it is unknown, its last known value is the best to show."""
 
-Values = Mapping[str, float | None]
+Known = Mapping[str, float | str]
+Values = Mapping[str, float | str | None]
+
+LABEL_LETTERS = 8
+IDLE_A = 0.1  # the smallest current that the wires can say
+IDLE, CHARGING, DISCHARGING = 1.0, 2.0, 3.0
 
 
-def values_of(decision: Decision) -> dict[str, float | None]:
+def values_of(decision: Decision) -> dict[str, float | str | None]:
     """The decision by quantity names; None for a measured value that is not known."""
-    bank = decision.bank
     return {
         "charge_voltage_limit_v": decision.charge_voltage_limit_v,
         "discharge_voltage_limit_v": decision.discharge_voltage_limit_v,
         "charge_current_limit_a": decision.charge_current_limit_a,
         "discharge_current_limit_a": decision.discharge_current_limit_a,
+        "on_grid_charge_current_limit_a": decision.charge_current_limit_a,
+        "on_grid_discharge_current_limit_a": decision.discharge_current_limit_a,
         "charge_enabled": decision.charge_enabled,
         "discharge_enabled": decision.discharge_enabled,
         "force_charge_2": decision.force_charge,
         "full_charge_request": decision.full_charge_request,
-        "voltage_v": bank.voltage_v,
-        "current_a": bank.current_a,
-        "soc_pct": _percent(bank.soc),
-        "soh_pct": _percent(bank.soh),
-        "temperature_c": bank.temperature_c,
-        "module_count": bank.packs_online,
+        **_measured(decision.bank),
+        **_extremes(decision.bank),
+        "module_count": decision.bank.packs_online,
+        "modules_blocking_charge": decision.bank.packs_blocking_charge,
+        "modules_blocking_discharge": decision.bank.packs_blocking_discharge,
+        "modules_offline": max(0, decision.bank.pack_count - decision.bank.packs_online),
+        "modules_total": decision.bank.pack_count,
     }
 
 
 def filled(
-    values: Values, names: Iterable[str], *substitutes: Mapping[str, float]
-) -> dict[str, float] | None:
-    """The named values, unknown ones by the first substitute that has them; None if one stays unknown."""
-    full: dict[str, float] = {}
-    for name in names:
-        value = next(
-            (source[name] for source in (values, *substitutes) if source.get(name) is not None), None
-        )
-        if value is None:
-            return None
-        full[name] = value
-    return full
+    values: Values, required: Iterable[str], *substitutes: Known, wanted: Iterable[str] = ()
+) -> dict[str, float | str] | None:
+    """The named values, unknown ones by the first substitute that has them.
+
+    None if a required one stays unknown; one that is only wanted is left out then.
+    """
+    sources = (values, *substitutes)
+    full: dict[str, float | str] = {}
+    for name in {*required, *wanted}:
+        value = next((source[name] for source in sources if source.get(name) is not None), None)
+        if value is not None:
+            full[name] = value
+    return full if full.keys() >= set(required) else None
 
 
 def steps(value: float, step: float, rounding: Rounding) -> float:
@@ -107,6 +149,60 @@ def steps(value: float, step: float, rounding: Rounding) -> float:
     if rounding is Rounding.NEAREST or abs(exact - nearest) <= DUST_STEPS:
         return nearest
     return math.floor(exact) if rounding is Rounding.DOWN else math.ceil(exact)
+
+
+def _measured(bank: Bank) -> dict[str, float | str | None]:
+    return {
+        "voltage_v": bank.voltage_v,
+        "current_a": bank.current_a,
+        "soc_pct": _percent(bank.soc),
+        "soc_hires_pct": _percent(bank.soc),
+        "soh_pct": _percent(bank.soh),
+        "remaining_ah": bank.remaining_ah,
+        "full_ah": bank.full_ah,
+        "installed_ah": bank.full_ah if bank.design_ah is None else bank.design_ah,
+        "cycles": bank.cycles,
+        "cell_count": bank.cells,
+        "temperature_c": bank.temperature_c,
+        "activity": _activity(bank.current_a),
+    }
+
+
+def _extremes(bank: Bank) -> dict[str, float | str | None]:
+    high_v, low_v = bank.cell_max_v, bank.cell_min_v
+    return {
+        "cell_max_v": high_v,
+        "cell_min_v": low_v,
+        "cell_delta_v": None if high_v is None or low_v is None else high_v - low_v,
+        "cell_max_number": bank.cell_max_index,
+        "cell_min_number": bank.cell_min_index,
+        "cell_max_label": _label(bank.cell_max_pack, bank.cell_max_index),
+        "cell_min_label": _label(bank.cell_min_pack, bank.cell_min_index),
+        "temperature_max_c": bank.temperature_max_c,
+        "temperature_min_c": bank.temperature_min_c,
+        "temperature_max_k": _kelvin(bank.temperature_max_c),
+        "temperature_min_k": _kelvin(bank.temperature_min_c),
+    }
+
+
+def _label(pack: str | None, cell: int | None) -> str | None:
+    """Where a cell is, as `garage-7`; a long name loses its end, so that the cell's number stays."""
+    if pack is None or cell is None:
+        return None
+    number = f"-{cell}"
+    return pack[: LABEL_LETTERS - len(number)].encode("ascii", "replace").decode("ascii") + number
+
+
+def _activity(current_a: float | None) -> float | None:
+    if current_a is None:
+        return None
+    if abs(current_a) < IDLE_A:
+        return IDLE
+    return CHARGING if current_a > 0 else DISCHARGING
+
+
+def _kelvin(temperature_c: float | None) -> float | None:
+    return None if temperature_c is None else temperature_c + 273
 
 
 def _percent(ratio: float | None) -> float | None:

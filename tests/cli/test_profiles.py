@@ -33,7 +33,7 @@ def test_the_list_names_every_profile() -> None:
 
 def test_the_list_is_there_for_machines() -> None:
     listed = json.loads(run("list", "--json").stdout)
-    assert listed[0] == {
+    assert next(one for one in listed if one["name"] == "deye-lv") == {
         "name": "deye-lv",
         "family": "Deye and Sunsynk low-voltage hybrids",
         "transport": "can",
@@ -46,7 +46,7 @@ def test_the_list_is_there_for_machines() -> None:
 def test_the_users_own_profiles_are_listed(home: Path) -> None:
     text = profiles.load("deye-lv").path.read_text("utf-8")
     (home / "acme.toml").write_text(text, "utf-8")
-    assert [one["name"] for one in json.loads(run("list", "--json").stdout)] == ["acme", "deye-lv"]
+    assert json.loads(run("list", "--json").stdout)[0]["name"] == "acme"
 
 
 def test_a_broken_profile_of_the_user_is_a_configuration_error(home: Path) -> None:

@@ -108,6 +108,7 @@ TAIL = """
 BA_DEF_ SG_ "Kind" ENUM "quantity","constant","text";
 BA_DEF_ SG_ "Protections" STRING ;
 BA_DEF_ SG_ "Warnings" STRING ;
+BA_DEF_ SG_ "GenSigStartValue" INT 0 2147483647;
 BA_DEF_DEF_ "Kind" "quantity";
 BA_DEF_DEF_ "Protections" "";
 BA_DEF_DEF_ "Warnings" "";
@@ -134,9 +135,19 @@ def write(folder: Path, messages: str, attributes: str = "") -> Path:
             'Did you mean "cell_overvoltage"?',
         ),
         (
-            'BO_ 849 a: 8 Battery\n SG_ x : 0|2@1+ (1,0) [0|1] "" Inverter\n',
+            'BO_ 849 a: 8 Battery\n SG_ x : 0|3@1+ (1,0) [0|1] "" Inverter\n',
             'BA_ "Warnings" SG_ 849 x "fire";\n',
-            "an alarm is one bit, not 2",
+            "an alarm is one bit, or two for raised and cleared, not 3",
+        ),
+        (
+            'BO_ 849 a: 8 Battery\n SG_ x : 0|2@1+ (1,0) [0|3] "" Inverter\n',
+            'BA_ "Warnings" SG_ 849 x "fire";\nBA_ "GenSigStartValue" SG_ 849 x 1;\n',
+            "a pair of alarm bits is little endian and has the start value 0 or 2",
+        ),
+        (
+            'BO_ 849 a: 8 Battery\n SG_ x : 1|2@0+ (1,0) [0|3] "" Inverter\n',
+            'BA_ "Warnings" SG_ 849 x "fire";\nBA_ "GenSigStartValue" SG_ 849 x 2;\n',
+            "a pair of alarm bits is little endian and has the start value 0 or 2",
         ),
         (
             'BO_ 849 a: 8 Battery\n SG_ x : 0|12@1+ (1,0) [0|1] "" Inverter\n',

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import BridgeBug, ConfigError
 from bridge.model import Alarm, CanFrame, Limit
-from bridge.profiles import Profile, Range
+from bridge.profiles import Above, Profile, Range
 from bridge.sinks import dialect as dialects
 from bridge.sinks.encoder import Encoder
 from tests.sinks.helpers import VECTORS, alarm_bits, by_hand, decision, deye, encode, profile, pylontech, sent
@@ -169,6 +169,17 @@ def test_what_is_no_number_is_a_bug_and_is_not_sent(name: str, value: float) -> 
         encoded(**{name: value})
 
 
+def test_a_value_that_is_missing_is_a_bug_and_is_not_sent() -> None:
+    values = {name: value for name, value in VALUES.items() if name != "voltage_v"}
+    with pytest.raises(BridgeBug, match="voltage_v: None is no number"):
+        Encoder(deye(), pylontech()).encode(values, NONE, NONE)
+
+
+def test_a_text_where_a_number_belongs_is_a_bug() -> None:
+    with pytest.raises(BridgeBug, match="voltage_v: '53' is no number"):
+        Encoder(deye(), pylontech()).encode(VALUES | {"voltage_v": "53"}, NONE, NONE)
+
+
 # Alarms and constants
 
 
@@ -262,6 +273,11 @@ def test_a_range_may_be_a_single_value() -> None:
         ({"constants": {"manufacturer_name": "PYLON", "pn_market": 0}}, 'Did you mean "pn_marker"?'),
         ({"unknown": {"temprature_c": 25.0}}, 'Did you mean "temperature_c"?'),
         ({"ranges": {"soc_pct": Range(min=200.0)}}, "ranges.soc_pct: no value of this range fits the frame"),
+        ({"optional": (0x351,)}, "optional: 0x351 carries charge_current_limit_a, charge_voltage_limit_v"),
+        (
+            {"above": {"soh_pct": Above(of="soc_pc", by=1.0)}},
+            "above.soc_pc: there is no such signal in its frames; known: ",
+        ),
         ({"steps": {"charge_current_limit_a": 0.25}}, "steps.charge_current_limit_a: must be a multiple"),
         ({"steps": {"charge_current_limit_a": 0.01}}, "steps.charge_current_limit_a: must be a multiple"),
     ],

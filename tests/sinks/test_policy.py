@@ -79,6 +79,14 @@ def test_charging_being_off_counts_as_stop_too() -> None:
     assert sent(stopped)["charge_voltage_limit_v"] == 53.1
 
 
+@pytest.mark.parametrize(("voltage_v", "expected_v"), [(None, 52.7), (51.0, 51.0)])
+def test_a_battery_that_is_not_heard_is_taken_to_have_its_last_voltage(
+    voltage_v: float | None, expected_v: float
+) -> None:
+    stopped = decision(bank={"voltage_v": voltage_v}, charge_current_limit_a=0.0, charge_voltage_limit_v=0.0)
+    assert settle(stopped, deye(), unguarded, last_voltage_v=52.7).charge_voltage_limit_v == expected_v
+
+
 def test_while_there_is_current_a_low_cvl_stays_what_was_decided() -> None:
     assert sent(decision(charge_voltage_limit_v=50.0))["charge_voltage_limit_v"] == 50.0
 
