@@ -83,7 +83,8 @@ def _inverter(view: Picture) -> Text:
             f"CVL {_shown(view.get('charge_voltage_limit_v'), '.1f')} V   "
             f"CCL {_shown(view.get('charge_current_limit_a'), '.1f')} A   "
             f"DCL {_shown(view.get('discharge_current_limit_a'), '.1f')} A   "
-            f"SoC {_shown(view.get('soc_pct'), '.0f')} %   battery {_shown(view.get('current_a'), '+.1f')} A   "
+            f"SoC {_shown(view.get('soc_pct'), '.0f')} %   "
+            f"battery {_shown(view.get('current_a'), '+.1f')} A   "
         ),
         ("COMM FAULT  " if fault else "no fault  ", "bold red" if fault else "green"),
         (", ".join(alarms), "yellow"),

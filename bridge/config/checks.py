@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bridge import profiles
 from bridge.config.bank_checks import check_bank
 from bridge.config.draft import RATINGS, Draft
 from bridge.config.inverter_checks import check_inverters
@@ -26,7 +27,12 @@ def problems(draft: Draft) -> list[Problem]:
 
 def warnings(draft: Draft) -> list[Problem]:
     """What can be used, but is probably not what was meant."""
-    return [*_rating_implausible(draft), *_cold_charge(draft), *_no_inverter(draft)]
+    return [
+        *_rating_implausible(draft),
+        *_cold_charge(draft),
+        *_no_inverter(draft),
+        *_untested_profile(draft),
+    ]
 
 
 def _rating_implausible(draft: Draft) -> Iterator[Problem]:
@@ -58,3 +64,14 @@ def _no_inverter(draft: Draft) -> Iterator[Problem]:
         yield Problem(
             ("inverters",), "there is no inverter; `packbridge run` needs a table [inverters.NAME] to send to"
         )
+
+
+def _untested_profile(draft: Draft) -> Iterator[Problem]:
+    for name, table in draft.file.inverters.items():
+        profile = None if table.profile is None else profiles.load(draft.profile(table.profile))
+        if profile is not None and profile.evidence == "document":
+            yield Problem(
+                ("inverters", name, "profile"),
+                f"{profile.name} was made from documents and tried by nobody that we know of; begin with "
+                "small limits, and compare what the inverter shows with what it is sent",
+            )

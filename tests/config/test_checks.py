@@ -156,3 +156,8 @@ def test_a_file_without_an_inverter_is_warned_of() -> None:
     assert warnings(GOOD[: GOOD.index("[inverters")]) == [
         "c.toml: inverters: there is no inverter; `packbridge run` needs a table [inverters.NAME] to send to"
     ]
+
+
+def test_a_profile_that_nobody_has_tried_is_announced() -> None:
+    text = GOOD.replace('profile = "deye-lv"', 'profile = "other-pylontech"')
+    assert any("tried by nobody" in warning for warning in parse(text, "test").warnings)
