@@ -7,7 +7,7 @@ import sys
 import typer
 
 from bridge import __version__
-from bridge.cli import check, decode, demo, encode, profiles, run
+from bridge.cli import check, decode, demo, encode, init, profiles, read, run, scan, sim
 from bridge.errors import ConfigError, LinkError
 
 EXIT_MISUSE = 2
@@ -41,7 +41,11 @@ app.command(epilog=run.EPILOG)(run.run)
 app.command(epilog=check.EPILOG)(check.check)
 app.command(epilog=decode.EPILOG)(decode.decode)
 app.command(epilog=encode.EPILOG)(encode.encode)
+app.command(epilog=scan.EPILOG)(scan.scan)
+app.command(epilog=read.EPILOG)(read.read)
+app.command(epilog=init.EPILOG)(init.init)
 app.add_typer(profiles.app, name="profiles")
+app.add_typer(sim.app, name="sim")
 
 
 def main() -> None:
