@@ -243,7 +243,8 @@ class Gateway:
         for member in self.aggregator.members(now):
             if self._states.get(member.name) is not member.state:
                 self._states[member.name] = member.state
-                fields = {"pack": member.name, "state": member.state.value, "age_s": member.age_s}
+                age_s = None if member.age_s is None else round(member.age_s, 2)
+                fields = {"pack": member.name, "state": member.state.value, "age_s": age_s}
                 reports.append(Report(Level.INFO, "pack_state", fields))
         for limit in (Limit.CVL, Limit.CCL, Limit.DCL):
             first = next(iter(decision.constraints.get(limit, ())), None)
