@@ -443,6 +443,7 @@ def test_garbage_between_good_frames_loses_none_of_them(pairs: list[tuple[bytes,
 def test_every_byte_is_either_used_or_told_as_dropped(garbage: bytes, sizes: list[int]) -> None:
     assume(b"\xdd" not in garbage)
     assume(b"\xff" not in garbage)
+    assume(not garbage.startswith(CELLS[-1:]))  # it would complete the frame that is cut off
     stream = garbage + BASIC + garbage + CELLS[:-1] + garbage
     chunks = pieces(stream, sizes * (len(stream) // sum(sizes) + 1))
     dropped = drops(fed(Decoder(), chunks))
