@@ -24,6 +24,7 @@ from bridge.sim.pack import Pack, PackSpec
 from bridge.sim.sleep import Sleep
 
 STEP_S = 0.5
+FIRST_STEP_S = 0.001
 SLEEPS_AFTER_S = 20.0  # where a protocol does not say
 FULL_CELL_V, EMPTY_CELL_V = 3.55, 2.80  # what a simulated board asks its inverter to stay between
 TRIP = 1.15  # a simulated board's over-current setting, of its rating
@@ -60,7 +61,7 @@ class Simulation:
         self._order = order
         self._entry = check(order)
         self._addresses = addresses(order, self._entry)
-        self.packs = [Pack(_spec(order, number), seed=number) for number in range(1, order.count + 1)]
+        self.packs = [_pack(order, number) for number in range(1, order.count + 1)]
         self._undo = ExitStack()
         self._can: CanPacks | None = None
         try:
@@ -227,8 +228,9 @@ class _Timed:
         return said
 
 
-def _spec(order: Order, number: int) -> PackSpec:
-    return PackSpec(
+def _pack(order: Order, number: int) -> Pack:
+    """A pack that has carried its current for a moment, so that its first report shows it."""
+    spec = PackSpec(
         name=f"{order.bms}-{number}",
         capacity_ah=order.capacity_ah,
         soc=order.soc,
@@ -236,6 +238,9 @@ def _spec(order: Order, number: int) -> PackSpec:
         rated_discharge_a=order.capacity_ah,
         cells=order.cells,
     )
+    pack = Pack(spec, seed=number)
+    pack.step(order.current_a, FIRST_STEP_S)
+    return pack
 
 
 def _flowing_a(pack: Pack, asked_a: float) -> float:
