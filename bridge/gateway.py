@@ -232,9 +232,9 @@ class Gateway:
                 fields = {"inverter": name, "present": status.other_sender, "help": help_text}
                 reports.append(Report(level, "other_sender", fields))
             if status.silent != before[2]:
-                reports.append(
-                    Report(Level.WARNING, "silent", {"inverter": name, "why": status.silent or ""})
-                )
+                level = Level.WARNING if status.silent else Level.INFO
+                fields = {"inverter": name, "sending": status.silent is None, "why": status.silent or ""}
+                reports.append(Report(level, "sending", fields))
         return reports
 
     def _changes(self, decision: Decision, now: float) -> list[Action]:
