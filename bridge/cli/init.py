@@ -33,7 +33,7 @@ packbridge init --ports /dev/ttyUSB0 my-bank.toml
 Exit codes: 0 the file is written and right, 1 no pack was found, 2 used wrongly."""
 
 
-def init(  # noqa: PLR0917  # typer's, which are options but for the first
+def init(
     config: Path = typer.Argument(Path("config.toml"), help="The file to write."),
     ports: list[str] = typer.Option([], metavar="PORT", help="Only these ports, as for packbridge scan."),
     seconds: float = typer.Option(SECONDS, min=1.0, help="The most that the search may take."),

@@ -25,7 +25,7 @@ Show = Callable[["Way", "Meeting | None", str | None], None]
 """Shows what was read, or the problem that keeps it from being read again."""
 
 
-def read(  # noqa: PLR0917  # typer's, which are options but for the first
+def read(
     port: str = typer.Argument(..., help="/dev/..., socket://HOST:PORT, ble:... or can:..."),
     bms: str | None = typer.Option(None, metavar="NAME", help="The protocol; without it, all are tried."),
     address: int | None = typer.Option(None, help="The pack's address, where packs share a wire."),

@@ -40,7 +40,7 @@ packbridge scan --ports socket://192.168.1.20:8899 --bms jbd
 Exit codes: 0 something was found, 1 nothing was, 2 used wrongly."""
 
 
-def scan(  # noqa: PLR0917  # typer's, which are options
+def scan(
     ports: list[str] = typer.Option(
         [], metavar="PORT", help="Only these, with commas between them or one by one: /dev/..., can:can0, ..."
     ),

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from bridge.cli import simulate
+
 if TYPE_CHECKING:
     from bridge.sim.order import Order
     from bridge.sim.run import Simulation
 
-app = typer.Typer(no_args_is_help=True, help="Simulated hardware.")
+app = typer.Typer(no_args_is_help=True, help="Simulated hardware, and whole banks in virtual time.")
+app.command("run", epilog=simulate.RUN_EPILOG)(simulate.run)
+app.command("bench", epilog=simulate.BENCH_EPILOG)(simulate.bench)
 
 PACK_EPILOG = """[b]Examples[/b]
 
@@ -36,7 +40,7 @@ def group() -> None:
 
 
 @app.command("pack", epilog=PACK_EPILOG)
-def pack(  # noqa: PLR0917  # typer's, which are options
+def pack(
     bms: str = typer.Option(..., metavar="NAME", help="The protocol that it speaks."),
     link: str = typer.Option("pty", help="pty, pty:/path/of/a/symlink, or can:INTERFACE:CHANNEL."),
     cells: int = typer.Option(16, help="Cells in series."),

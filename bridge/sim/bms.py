@@ -122,6 +122,11 @@ class Bms:
         if changed:
             self._update()
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is tripped and nothing is on its way there."""
+        return not any(self._tripped) and not any(self._elapsed_s)
+
     def _update(self) -> None:
         active = [rule for rule, tripped in zip(self._table, self._tripped, strict=True) if tripped]
         charge_locked, discharge_locked = self._locked

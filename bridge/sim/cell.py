@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
-from math import exp
+from math import exp, inf
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -26,9 +26,18 @@ class Curve:
 
     def at(self, soc: float) -> float:
         """Voltage at `soc`, V."""
-        index = bisect_right(self._socs, soc) - 1
-        start_soc, start_v, slope_v = self._lines[min(max(index, 0), len(self._lines) - 1)]
+        start_soc, start_v, slope_v = self._lines[self._index(soc)]
         return start_v + (soc - start_soc) * slope_v
+
+    def piece(self, soc: float) -> tuple[float, float, float, float]:
+        """The straight piece at `soc`: from and to which soc, the voltage it would have at 0, V per soc."""
+        index, last = self._index(soc), len(self._lines) - 1
+        start_soc, start_v, slope_v = self._lines[index]
+        low, high = -inf if index == 0 else start_soc, inf if index == last else self._socs[index + 1]
+        return low, high, start_v - slope_v * start_soc, slope_v
+
+    def _index(self, soc: float) -> int:
+        return min(max(bisect_right(self._socs, soc) - 1, 0), len(self._lines) - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

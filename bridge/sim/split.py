@@ -19,12 +19,14 @@ DIODE_V = 0.7  # 0.6 to 0.9 V, the drop of a power MOSFET's body diode
 class Branch:
     """One pack as the bus sees it. emf_v: its voltage at zero current; resistance_ohm > 0: all that
     lies between that and the bus; *_on: the switch that allows current in this direction is closed.
+    diode_v: the drop while one of them is open; of a string, of all its open switches.
     """
 
     emf_v: float
     resistance_ohm: float
     charge_on: bool = True
     discharge_on: bool = True
+    diode_v: float = DIODE_V
 
     @property
     def connected(self) -> bool:
@@ -36,7 +38,7 @@ class Branch:
         """The bus voltage at which this branch carries no current and, with one switch open, starts to."""
         if self.charge_on == self.discharge_on:
             return self.emf_v
-        return self.emf_v + DIODE_V if self.charge_on else self.emf_v - DIODE_V
+        return self.emf_v + self.diode_v if self.charge_on else self.emf_v - self.diode_v
 
     def current_a(self, bus_v: float) -> float:
         """Charging current at this bus voltage, A."""
