@@ -203,13 +203,21 @@ class CanFrame:
     extended: bool = False
 
 
+class Chemistry(StrEnum):
+    """What the cells are made of; `bridge.battery.chemistry` says what follows from it."""
+
+    LFP = "lfp"
+    NMC = "nmc"
+    LTO = "lto"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackSettings:
     """What the person who wired the pack says of it. All currents and voltages are positive limits.
 
     rated_*_current_a: what the BMS may carry all day. fuse_a: the fuse in this pack's cable.
     cell_charge_v: what charging aims at; cell_max_v: no charging from here; cell_min_v: no
-    discharging from here.
+    discharging from here; the defaults here are those of LFP.
     """
 
     name: str
@@ -218,6 +226,7 @@ class PackSettings:
     rated_charge_current_a: float
     rated_discharge_current_a: float
     fuse_a: float | None = None
+    chemistry: Chemistry = Chemistry.LFP
     cell_charge_v: float = 3.45
     cell_max_v: float = 3.55
     cell_min_v: float = 2.80

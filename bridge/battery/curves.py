@@ -41,6 +41,18 @@ DISCHARGE_C_RATE: Curve = (
 DISCHARGE_TAPER: Curve = ((0.0, 0.0), (0.10, 0.1), (0.20, 0.3), (0.30, 1.0))
 """Share of the rated current over V above the discharge stop: 2.80, 2.90, 3.00, 3.10 V for LFP."""
 
+LTO_CHARGE_C_RATE: Curve = ((-30.0, 0.0), (-10.0, 0.2), (0.0, 0.5), (10.0, 1.0), (45.0, 1.0), (55.0, 0.0))
+"""Charging C-rate over cell temperature, LTO, which may be charged in the cold."""
+
+LTO_DISCHARGE_C_RATE: Curve = ((-40.0, 0.0), (-20.0, 0.5), (0.0, 1.0), (45.0, 1.0), (60.0, 0.0))
+"""Discharging C-rate over cell temperature, LTO."""
+
+NMC_DISCHARGE_TAPER: Curve = ((0.0, 0.0), (0.10, 0.1), (0.20, 0.3), (0.30, 1.0))
+"""As `DISCHARGE_TAPER`, from 3.40 V down to 3.10 V."""
+
+LTO_DISCHARGE_TAPER: Curve = ((0.0, 0.0), (0.07, 0.1), (0.13, 0.3), (0.20, 1.0))
+"""As `DISCHARGE_TAPER`, from 2.05 V down to 1.85 V."""
+
 MOSFET_TAPER: Curve = ((80.0, 1.0), (100.0, 0.0))
 """Share of the rated current over the temperature of the BMS's switches. An engineering choice: makers
 trip between 90 and 115 degC."""
