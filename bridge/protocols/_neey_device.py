@@ -21,7 +21,9 @@ _LINE_OHM = 0.15
 
 
 class Device:
-    """Call `tick` every half second. options.extra["xored"]: it only takes requests with an XOR."""
+    """options.extra["xored"]: it only takes requests with an XOR."""
+
+    tick_s = 0.5
 
     def __init__(self, options: Options) -> None:
         self._xored = bool(options.extra.get("xored", False))

@@ -34,6 +34,8 @@ _NOT_SHOWN = frozenset(
 class Device:
     """options.extra["modules"]: how many the rack says that it has."""
 
+    tick_s = 1.0
+
     def __init__(self, options: Options) -> None:
         self._modules = int(options.extra.get("modules", 1))
 
@@ -42,7 +44,7 @@ class Device:
         return []
 
     def tick(self, reading: Reading) -> list[Payload]:
-        """One cycle, about once a second. A limit that `reading` lacks is 58.4 V, 44.8 V, 100 A, 100 A."""
+        """One cycle. A limit that `reading` lacks is 58.4 V, 44.8 V, 100 A, 100 A."""
         return [CanFrame(can_id, data) for can_id, data in self._cycle(reading)]
 
     def _cycle(self, reading: Reading) -> list[tuple[int, bytes]]:

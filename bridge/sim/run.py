@@ -16,7 +16,7 @@ from pathlib import Path
 from bridge.errors import ConfigError
 from bridge.links.opening import Opener, kind_of
 from bridge.model import CanFrame, Reading
-from bridge.protocols.contract import Device, Options, Payload, Talker
+from bridge.protocols.contract import Device, Options
 from bridge.sim.can_pack import CanPack, CanPacks
 from bridge.sim.device import PtyPack, Terminal, Wire
 from bridge.sim.order import Order, Trouble, addresses, check
@@ -121,8 +121,7 @@ class Simulation:
         return Options(address=self._addresses[number - 1], cells=order.cells, extra=extra)
 
     def _device(self, number: int) -> Device:
-        device = self._entry.device(self._options(number))
-        return _Timed(device) if hasattr(device, "tick") and not isinstance(device, Talker) else device
+        return self._entry.device(self._options(number))
 
     def _talks(self, number: int) -> bool:
         session = self._entry.session(Options(address=self._addresses[number - 1]))
@@ -209,23 +208,6 @@ class Simulation:
         )
         self._spoil(pack, number)
         return pack
-
-
-@dataclass(slots=True)
-class _Timed:
-    """A device that talks by itself and does not say how often."""
-
-    device: Device
-    tick_s: float = 1.0
-
-    def receive(self, payload: Payload, reading: Reading) -> list[Payload]:
-        """What the device answers."""
-        return self.device.receive(payload, reading)
-
-    def tick(self, reading: Reading) -> list[Payload]:
-        """What the device says."""
-        said: list[Payload] = self.device.tick(reading)  # type: ignore[attr-defined]  # looked for before
-        return said
 
 
 def _pack(order: Order, number: int) -> Pack:

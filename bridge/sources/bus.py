@@ -30,6 +30,7 @@ from bridge.protocols.contract import (
 from bridge.sources.statistics import Statistics
 
 INFO_PERIOD_S = 600.0
+OVERHEARD_INFO_PERIOD_S = 10.0  # what costs no request, because the pack says it to somebody else
 INFO_PATIENCE_S = 10.0
 BITS_PER_BYTE = 10  # 8N1
 LONGEST_REPLY_S = 2.0  # bytes may extend a deadline by this much; 300 bytes take 0.31 s at 9600 baud
@@ -55,7 +56,7 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Informed:
-    """A pack said who it is and what it is set to."""
+    """A pack said who it is and what it is set to: for the first time, or something else than before."""
 
     pack: str
     info: PackInfo
@@ -84,6 +85,7 @@ class Unit:
     failures: int = 0
     heard_s: float | None = None
     part_s: float | None = None
+    info: PackInfo | None = None
     statistics: Statistics = field(default_factory=Statistics)
 
 
@@ -128,6 +130,7 @@ class Bus:
         self._free_s = 0.0
         self._received_s: float | None = None
         self._incomplete = False
+        self._concluded: list[Output] = []  # by scripts that had nothing to ask
 
     # Events
 
@@ -175,6 +178,8 @@ class Bus:
         outputs += self._stalled(now) + self._unanswered()
         if self._job is None:
             self._job = self._next_job(now)
+            outputs += self._concluded
+            self._concluded = []
         if self._job is not None and self._job.sent_s is None and now >= self._free_s:
             outputs.append(self._send(self._job, now))
         return outputs
@@ -276,8 +281,8 @@ class Bus:
             unit.statistics.polls += 1
         try:
             request = next(script)
-        except StopIteration:
-            self._finished(unit, kind, now)
+        except StopIteration as stop:
+            self._concluded += self._result(unit, kind, stop.value, None, now)
             return self._begin(unit, now, info=False) if kind == "open" and self._due(unit) <= now else None
         job = _Job(unit, kind, script, request, 0, 0.0)
         self._prepare(job, request, asleep=self._asleep(now))
@@ -298,7 +303,7 @@ class Bus:
             request = step()
         except StopIteration as stop:
             self._job = None
-            return self._result(job, stop.value, now)
+            return self._result(job.unit, job.kind, stop.value, job.oldest_s, now)
         except NoReply as failure:
             self._job = None
             self._give_up(job, str(failure), now)
@@ -306,16 +311,26 @@ class Bus:
         self._prepare(job, request)
         return []
 
-    def _result(self, job: _Job, value: object, now: float) -> list[Output]:
-        unit = job.unit
-        self._finished(unit, job.kind, now)
-        if job.kind == "info":
-            return [Informed(unit.pack, value)] if isinstance(value, PackInfo) else []
-        if job.kind != "poll" or not isinstance(value, dict) or job.oldest_s is None:
+    def _result(
+        self, unit: Unit, kind: str, value: object, oldest_s: float | None, now: float
+    ) -> list[Output]:
+        """What a script that ended gives. oldest_s: when its first answer came; None if it asked nothing."""
+        self._finished(unit, kind, now)
+        if kind == "info":
+            if oldest_s is None:
+                unit.info_due_s = now + OVERHEARD_INFO_PERIOD_S
+            return self._news(unit, value)
+        if kind != "poll" or not isinstance(value, dict) or oldest_s is None:
             return []
         unit.statistics.samples += 1
         reading: Reading = value  # type: ignore[assignment]  # a poll script returns a Reading
-        return [Sampled(unit.pack, sample_of(reading, job.oldest_s))]
+        return [Sampled(unit.pack, sample_of(reading, oldest_s))]
+
+    def _news(self, unit: Unit, value: object) -> list[Output]:
+        if not isinstance(value, PackInfo) or value == unit.info:
+            return []
+        unit.info = value
+        return [Informed(unit.pack, value)]
 
     def _finished(self, unit: Unit, kind: str, now: float) -> None:
         unit.failures = 0
@@ -391,8 +406,7 @@ class Bus:
 
     def _info_due(self, unit: Unit) -> float:
         """When the limits and names of a pack are to be read: never before its first sample."""
-        wanted = unit.opened and unit.statistics.samples and not self._streams(unit)
-        return unit.info_due_s if wanted else float("inf")
+        return unit.info_due_s if unit.opened and unit.statistics.samples else float("inf")
 
     def _streams(self, unit: Unit) -> bool:
         return unit.session.streams

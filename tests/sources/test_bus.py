@@ -65,6 +65,7 @@ class ToySession:
     streams: bool = False
     requests: int = 1
     opening: bytes = b""
+    overheard: PackInfo | None = None  # what it knows without asking
     caught: list[str] = field(default_factory=list)
 
     def open(self) -> Script[None]:
@@ -72,6 +73,8 @@ class ToySession:
             yield Request(self.opening, "value", self.address)
 
     def info(self) -> Script[PackInfo | None]:
+        if self.overheard is not None:
+            return self.overheard
         try:
             yield Request(b"i", "value", self.address)
         except NoReply as failure:
@@ -225,7 +228,31 @@ def test_a_refusal_ends_the_request_at_once() -> None:
 
 def test_the_info_script_runs_after_the_first_sample_and_every_ten_minutes() -> None:
     seen = run(bus(ToySession()), 1300.0, {b"10": b"=1A", b"i": b"=1A"})
-    assert len([one for one in seen if isinstance(one, Informed)]) == 3
+    assert written(seen).count(b"i") == 3
+    assert [one for one in seen if isinstance(one, Informed)] == [Informed("pack1", PackInfo(model="toy"))]
+
+
+def test_a_stream_is_asked_for_names_and_limits_too_and_streams_on_meanwhile() -> None:
+    machine = bus(ToySession(streams=True))
+    machine.link_up(0.0)
+    assert written(machine.received(b"=1A", 1.0)) == [b"i"]
+    assert samples(machine.received(b"=2B", 1.05)) == [("pack1", 66.0, 1.05)]
+    assert machine.received(b"=1A", 1.1) == [Informed("pack1", PackInfo(model="toy"))]
+    assert [
+        one for at in range(2, 600) for one in machine.received(b"=1A", float(at)) if isinstance(one, Write)
+    ] == []
+    assert written(machine.received(b"=1A", 602.0)) == [b"i"]
+
+
+def test_what_a_stream_says_without_being_asked_is_handed_on_when_it_is_news() -> None:
+    session = ToySession(streams=True, overheard=PackInfo(model="first"))
+    machine = bus(session)
+    machine.link_up(0.0)
+    seen = [one for at in range(1, 25) for one in machine.received(b"=1A", float(at))]
+    session.overheard = PackInfo(model="second")
+    seen += [one for at in range(25, 60) for one in machine.received(b"=1A", float(at))]
+    assert not written(seen)
+    assert [one.info.model for one in seen if isinstance(one, Informed)] == ["first", "second"]
 
 
 def test_an_opening_runs_before_the_first_poll_after_each_connection() -> None:
@@ -245,7 +272,7 @@ def test_a_stream_is_collected_and_never_polled() -> None:
 
 
 def test_a_stream_that_stops_is_reopened_within_three_periods() -> None:
-    machine = bus(ToySession(streams=True))
+    machine = bus(ToySession(streams=True, overheard=PackInfo()))
     machine.link_up(0.0)
     machine.received(b"=1A", 1.0)
     machine.wake(machine.next_wakeup())
