@@ -25,7 +25,7 @@ from rich.table import Table
 
 from bridge import config as configuration
 from bridge.assembly import assemble
-from bridge.links.can import CyclicSender
+from bridge.links.cyclic import CyclicSender
 from bridge.logs import configure
 from bridge.model import CanFrame, Reading
 from bridge.protocols.contract import Message, Options, load

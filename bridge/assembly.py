@@ -10,7 +10,8 @@ from bridge.config import Config, PackConfig
 from bridge.errors import LinkError
 from bridge.events import Event, Expired, HealthChanged, SendFailed
 from bridge.gateway import Gateway
-from bridge.links.can import BusHealth, CanPort, CyclicSender
+from bridge.links.can import BusHealth, CanPort
+from bridge.links.cyclic import CyclicSender
 from bridge.links.link import Link
 from bridge.links.opening import Opener
 from bridge.links.sender import Sender

@@ -130,6 +130,9 @@ def test_two_packs_feed_the_inverter_and_lost_connections_heal(air: Air, start: 
         -20.1, abs=0.2
     )
 
+    gateway.until(lambda: {event["pack"] for event in gateway.events("pack_info")} == {"p0", "p1"})
+    assert all(event["model"] for event in gateway.events("pack_info"))
+
     jbd.cut()
     gateway.until(lambda: "connection lost" in str(gateway.events("link_down")))
     gateway.until(lambda: len(gateway.events("link_up")) == 1)

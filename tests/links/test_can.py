@@ -11,7 +11,8 @@ import can
 import pytest
 
 from bridge.errors import LinkError
-from bridge.links.can import BusHealth, CanPort, CyclicSender, health_after
+from bridge.links.can import BusHealth, CanPort, health_after
+from bridge.links.cyclic import CyclicSender
 from bridge.links.link import Link
 from bridge.links.sender import Sender
 from bridge.model import CanFrame
