@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import Callable
 
 from bridge import profiles
-from bridge.config import Config, PackConfig
+from bridge.config import Config, InverterConfig, PackConfig
 from bridge.errors import LinkError
 from bridge.events import Event, Expired, HealthChanged, SendFailed
 from bridge.gateway import Gateway
+from bridge.links import bcm
 from bridge.links.can import BusHealth, CanPort
 from bridge.links.cyclic import CyclicSender
 from bridge.links.link import Link
 from bridge.links.opening import Opener
 from bridge.links.sender import Sender
+from bridge.profiles import Profile
 from bridge.protocols.contract import load
 from bridge.runtime import Runtime
 from bridge.sinks.can import CanSink
@@ -43,14 +45,7 @@ def assemble(config: Config, notifier: Notifier | None = None) -> Runtime:
         )
         links[inverter.link] = port
         sinks[inverter.name] = CanSink(inverter.name, profile, ceiling_v=ceiling_v)
-        senders[inverter.name] = CyclicSender(
-            port.send,
-            profile.period_s,
-            profile.spacing_s,
-            on_expired=_expired(inverter.name, post),
-            on_error=_failed(inverter.name, post),
-            name=f"send {inverter.name}",
-        )
+        senders[inverter.name] = _sender(inverter, profile, port, post)
     for pack in config.packs:
         if pack.link not in links:  # packs may share a wire, with each other and with an inverter
             links[pack.link] = opener.link(pack.port, load(pack.bms).spec, pack.baudrate)
@@ -61,6 +56,23 @@ def assemble(config: Config, notifier: Notifier | None = None) -> Runtime:
 
 
 Post = Callable[[Event], None]
+
+
+def _sender(inverter: InverterConfig, profile: Profile, port: CanPort, post: Post) -> Sender:
+    """The kernel keeps the cycle where it can, a thread everywhere else."""
+    expired, failed = _expired(inverter.name, post), _failed(inverter.name, post)
+    if inverter.interface == "socketcan" and bcm.offered():
+        return bcm.BcmSender(
+            inverter.channel, profile.period_s, port.send, on_expired=expired, on_error=failed
+        )
+    return CyclicSender(
+        port.send,
+        profile.period_s,
+        profile.spacing_s,
+        on_expired=expired,
+        on_error=failed,
+        name=f"send {inverter.name}",
+    )
 
 
 def _health(link: str, post: Post) -> Callable[[BusHealth], None]:

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-PACKAGES = ("qemu-system-x86", "bluez", "dbus", "iproute2")  # the guest uses the host's programs
+PACKAGES = ("qemu-system-x86", "bluez", "can-utils", "dbus", "iproute2")  # the guest uses the host's programs
 KERNEL_PACKAGE = "linux-image-amd64"
 BUSYBOX_PACKAGE = "busybox-static"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_pack_is_found_by_its_name(air: Air) -> None:
 
 
 def test_a_device_that_is_not_there_is_named_with_what_was_heard(air: Air) -> None:
-    near = air.pack("jbd")
+    air.pack("jbd")
 
     async def story() -> str:
         talk = Talk("jbd", "A4:C1:38:FF:FF:FF")
@@ -72,7 +73,7 @@ def test_a_device_that_is_not_there_is_named_with_what_was_heard(air: Air) -> No
 
     text = asyncio.run(story())
     assert "ble:A4:C1:38:FF:FF:FF: not heard" in text
-    assert near.name in text
+    assert re.search(r"Heard: .*\(A4:C1:38:", text)  # not all: BlueZ remembers the packs of earlier tests
 
 
 def test_a_device_of_another_kind_is_named_with_what_it_has(air: Air) -> None:
