@@ -11,7 +11,8 @@ from hil.conftest import Air
 
 
 def test_a_scan_finds_packs_of_three_makers_and_writes_them_down(air: Air, tmp_path: Path) -> None:
-    packs = {bms: air.pack(bms) for bms in ("jbd", "jk", "daly-d2")}
+    names = {"jbd": "xiaoxiang BMS", "jk": "JK", "daly-d2": "DL"}  # as such packs advertise themselves
+    packs = {bms: air.pack(bms, prefix=name) for bms, name in names.items()}
     program, written = str(Path(sys.executable).with_name("packbridge")), tmp_path / "found.toml"
     options = ["--ble", "--no-can", "--json", "--seconds", "90", "--write", str(written)]
     done = subprocess.run([program, "scan", *options], capture_output=True, text=True, check=False)
