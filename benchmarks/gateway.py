@@ -1,8 +1,7 @@
-"""How fast the gateway is: decoding, from a sample to the bus, and the evenness of the cycle.
+"""How fast the gateway is: decoding, and from a sample to the bus. The cycle: see `can_cycle`.
 
-Run by hand: `python benchmarks/gateway.py [--seconds N] [--json]`. Machines are noisy, so the cycle is
-measured beside python-can's own periodic sender in the same run, and the decoder beside a plain
-checksum over the same bytes.
+Run by hand: `python benchmarks/gateway.py [--seconds N] [--json]`. Machines are noisy, so the decoder is
+measured beside a plain checksum over the same bytes.
 """
 
 from __future__ import annotations
@@ -25,13 +24,11 @@ from rich.table import Table
 
 from bridge import config as configuration
 from bridge.assembly import assemble
-from bridge.links.cyclic import CyclicSender
 from bridge.logs import configure
-from bridge.model import CanFrame, Reading
+from bridge.model import Reading
 from bridge.protocols.contract import Message, Options, load
 
 VECTORS = Path(__file__).parent.parent / "tests" / "vectors" / "jbd.json"
-PERIODS_S = (1.0, 0.1, 0.01)
 CELLS = 16
 SETTLE_S = 4.0  # until the limits have risen and a fall can be seen
 TAPER_V = (3.470, 3.545)  # over this the charge limit falls to nothing
@@ -159,52 +156,6 @@ def latency(seconds: float) -> Spread:
     return spread([fall_s - max(left_s for left_s in board.left_s if left_s < fall_s) for fall_s in falls])
 
 
-def intervals(period_s: float, seconds: float) -> dict[str, Spread]:
-    """|gap between two cycles - period| at the other end of a virtual bus, ours and python-can's own."""
-    frames = [CanFrame(can_id, bytes(8)) for can_id in (0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E)]
-    channel = f"interval {period_s}"
-
-    def ours(bus: can.BusABC) -> Callable[[], None]:
-        def send(frame: CanFrame) -> None:
-            bus.send(can.Message(arbitration_id=frame.can_id, data=frame.data, is_extended_id=False))
-
-        sender = CyclicSender(send, period_s, 0.0)
-        sender.arm(frames, seconds + 10)
-        return sender.stop
-
-    def stock(bus: can.BusABC) -> Callable[[], None]:
-        tasks = [
-            bus.send_periodic(
-                can.Message(arbitration_id=frame.can_id, data=frame.data, is_extended_id=False), period_s
-            )
-            for frame in frames
-        ]
-
-        def stop() -> None:
-            for task in tasks:
-                task.stop()
-
-        return stop
-
-    def measure(start: Callable[[can.BusABC], Callable[[], None]]) -> Spread:
-        arrived: list[float] = []
-        with (
-            can.Bus(interface="virtual", channel=channel) as near,
-            can.Bus(interface="virtual", channel=channel) as far,
-        ):
-            stop = start(near)
-            end_s = time.monotonic() + seconds
-            while (left_s := end_s - time.monotonic()) > 0:
-                message = far.recv(left_s)
-                if message is not None and message.arbitration_id == 0x351:
-                    arrived.append(time.monotonic())
-            stop()
-        gaps = [after - before for before, after in pairwise(arrived)]
-        return spread([abs(gap - period_s) for gap in gaps])
-
-    return {"packbridge": measure(ours), "python_can": measure(stock)}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="how long each figure is measured")
@@ -213,13 +164,8 @@ def main() -> None:
     configure("error")
     decode = decoding()
     to_frame = latency(SETTLE_S + options.seconds)
-    cycles = {period_s: intervals(period_s, max(options.seconds, 5 * period_s)) for period_s in PERIODS_S}
     if options.json:
-        errors = {
-            f"{period_s:g}": {name: one._asdict() for name, one in both.items()}
-            for period_s, both in cycles.items()
-        }
-        report = {"decode_us": decode, "sample_to_frame_ms": to_frame._asdict(), "interval_error_ms": errors}
+        report = {"decode_us": decode, "sample_to_frame_ms": to_frame._asdict()}
         print(json.dumps(report))
         return
     console = Console()
@@ -227,13 +173,8 @@ def main() -> None:
         f"JBD: {decode['message_us']:.2f} us a message, {decode['ratio']:.0f} times a plain sum of its bytes"
     )
     table = Table("figure, ms", "p50", "p99", "max", "count")
-    rows = [("sample to frame", to_frame)] + [
-        (f"interval error at {period_s:g} s, {name}", one)
-        for period_s, both in cycles.items()
-        for name, one in both.items()
-    ]
-    for name, one in rows:
-        table.add_row(name, f"{one.p50:.3f}", f"{one.p99:.3f}", f"{one.most:.3f}", str(one.samples))
+    cells = (f"{to_frame.p50:.3f}", f"{to_frame.p99:.3f}", f"{to_frame.most:.3f}", str(to_frame.samples))
+    table.add_row("sample to frame", *cells)
     console.print(table)
 
 
