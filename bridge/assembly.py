@@ -88,4 +88,4 @@ def _failed(sink: str, post: Post) -> Callable[[LinkError], None]:
 
 
 def _ceiling_v(pack: PackConfig) -> float:
-    return pack.settings.cells * pack.settings.cell_max_v
+    return pack.settings.charge_ceiling_v

@@ -211,11 +211,54 @@ class Chemistry(StrEnum):
     LTO = "lto"
 
 
+Curve = tuple[tuple[float, float], ...]
+"""(x, y) points in rising x; see `bridge.battery.curves`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCurve:
+    """A derating curve and where it came from: the name of a preset or of the user's own table."""
+
+    name: str
+    points: Curve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """The derating curves that the user chose for a pack; None where that of the chemistry holds.
+
+    The last part of a name is what x is: cell or switch temperature, highest (charging) or lowest
+    (discharging) cell, state of charge in percent. y is a C-rate over cell temperature, else a share of
+    the rated current.
+    """
+
+    charge_by_temperature_c: NamedCurve | None = None
+    discharge_by_temperature_c: NamedCurve | None = None
+    charge_by_cell_v: NamedCurve | None = None
+    discharge_by_cell_v: NamedCurve | None = None
+    charge_by_mosfet_c: NamedCurve | None = None
+    discharge_by_mosfet_c: NamedCurve | None = None
+    charge_by_soc_pct: NamedCurve | None = None
+    discharge_by_soc_pct: NamedCurve | None = None
+
+
+def _least_a(rated_a: float, *fuses_a: float | None) -> float:
+    for fuse_a in fuses_a:
+        if fuse_a is not None and fuse_a < rated_a:
+            rated_a = fuse_a
+    return rated_a
+
+
+UNPROTECTED_BELOW_V = 0.05  # so much earlier charging ends where the BMS cannot end it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackSettings:
     """What the person who wired the pack says of it. All currents and voltages are positive limits.
 
-    rated_*_current_a: what the BMS may carry all day. fuse_a: the fuse in this pack's cable.
+    rated_*_current_a: what the BMS may carry all day. fuse_a: the fuse in this pack's cable;
+    charge_fuse_a, discharge_fuse_a: fuses in one path only. port_kind: "common", or "separate" for a BMS
+    with C- for charging and P- for discharging; bus_on: where the inverter hangs then, "P", "C" or "tied".
     cell_charge_v: what charging aims at; cell_max_v: no charging from here; cell_min_v: no
     discharging from here; the defaults here are those of LFP.
     """
@@ -226,7 +269,12 @@ class PackSettings:
     rated_charge_current_a: float
     rated_discharge_current_a: float
     fuse_a: float | None = None
+    charge_fuse_a: float | None = None
+    discharge_fuse_a: float | None = None
+    port_kind: str = "common"
+    bus_on: str | None = None
     chemistry: Chemistry = Chemistry.LFP
+    curves: Curves = field(default_factory=Curves)
     cell_charge_v: float = 3.45
     cell_max_v: float = 3.55
     cell_min_v: float = 2.80
@@ -236,6 +284,31 @@ class PackSettings:
     temperature_max_discharge_c: float = 60.0
     period_s: float = 1.0
     lost_after_s: float = 30.0
+
+    @property
+    def charge_carry_a(self) -> float:
+        """What its BMS and its fuses carry while charging, A."""
+        return _least_a(self.rated_charge_current_a, self.fuse_a, self.charge_fuse_a)
+
+    @property
+    def discharge_carry_a(self) -> float:
+        """What its BMS and its fuses carry while discharging, A."""
+        return _least_a(self.rated_discharge_current_a, self.fuse_a, self.discharge_fuse_a)
+
+    @property
+    def charge_unprotected(self) -> bool:
+        """Whether charging can flow past the switch that should end it: through the body diode of P-."""
+        return self.port_kind == "separate" and self.bus_on != "C"
+
+    @property
+    def charge_stop_v(self) -> float:
+        """No charging from here on, V a cell: cell_max_v, or earlier where the BMS cannot end it."""
+        return self.cell_max_v - UNPROTECTED_BELOW_V if self.charge_unprotected else self.cell_max_v
+
+    @property
+    def charge_ceiling_v(self) -> float:
+        """No charge voltage above this, V at the pack's terminals."""
+        return self.cells * (self.cell_charge_v if self.charge_unprotected else self.cell_max_v)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

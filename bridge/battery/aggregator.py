@@ -24,6 +24,7 @@ from bridge.battery.merge import Merger, bus_voltage
 from bridge.battery.pack_rules import PackLimits, pack_limits
 from bridge.battery.plausibility import Plausibility
 from bridge.battery.rules import constraints
+from bridge.battery.separate_port import at_the_bus
 from bridge.battery.shaping import CurrentShaper, VoltageShaper, ceil_to_quantum
 from bridge.battery.sharing import CapacitySharing, Sharing
 from bridge.battery.soc import StateOfCharge, within_edges
@@ -71,7 +72,7 @@ class Aggregator:
         """A sample of `pack` arrived."""
         self._start(now)
         known = self._known[pack]
-        verdict = known.plausibility.check(sample, now)
+        verdict = known.plausibility.check(at_the_bus(sample, known.settings), now)
         if self._membership.heard(pack, verdict, now) and verdict.sample is not None:
             known.take(verdict.sample)
 
@@ -167,6 +168,7 @@ class _Known:
     """All that is remembered of one pack besides its seat."""
 
     def __init__(self, settings: PackSettings) -> None:
+        self.settings = settings
         self.plausibility = Plausibility(settings)
         self._memory = Memory(settings)
         self._facts: Facts | None = None
@@ -192,13 +194,7 @@ def _shaper(packs: Sequence[PackSettings], limit: Limit, settings: BankSettings)
     """The rating of a bank is what its packs, their fuses and its own cable carry."""
     charging = limit is Limit.CCL
     maximum_a = settings.max_charge_current_a if charging else settings.max_discharge_current_a
-    rated_a = fsum(
-        min(
-            own.rated_charge_current_a if charging else own.rated_discharge_current_a,
-            inf if own.fuse_a is None else own.fuse_a,
-        )
-        for own in packs
-    )
+    rated_a = fsum(own.charge_carry_a if charging else own.discharge_carry_a for own in packs)
     return CurrentShaper(
         min(rated_a, inf if maximum_a is None else maximum_a), settings.rise_after_s, settings.rise_pct_per_s
     )

@@ -17,10 +17,10 @@ from bridge.battery.curves import (
     LTO_CHARGE_C_RATE,
     LTO_DISCHARGE_C_RATE,
     LTO_DISCHARGE_TAPER,
+    NMC_CHARGE_C_RATE,
     NMC_DISCHARGE_TAPER,
-    Curve,
 )
-from bridge.model import Chemistry, PackSettings
+from bridge.model import Chemistry, Curve, PackSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,10 @@ class Preset:
     floor_v: the charge voltage is never lowered below; flat_v: between these nothing can go wrong
     unseen for a while; spread_float_v: cells this close are balanced; spread_again_v: so far apart,
     balance again. Curves: see `curves`. ocv_known_soc: between these the rest voltage tells the SoC;
-    None where the curve is too flat.
+    None where the curve is too flat. range_v: what a setting may be; far_v: below and above these a cell
+    is in danger whatever its BMS says. charge_c, discharge_c: no current at or outside these cell
+    temperatures, if the settings say nothing else; plating_c: no setting and no curve may charge at or
+    below it.
     """
 
     charge_v: float
@@ -50,6 +53,11 @@ class Preset:
     discharge_c_rate: Curve
     discharge_taper: Curve
     ocv_known_soc: tuple[float, float] | None
+    range_v: tuple[float, float]
+    far_v: tuple[float, float]
+    charge_c: tuple[float, float]
+    discharge_c: tuple[float, float]
+    plating_c: float
 
 
 PRESETS: Mapping[Chemistry, Preset] = {
@@ -70,6 +78,11 @@ PRESETS: Mapping[Chemistry, Preset] = {
         discharge_c_rate=DISCHARGE_C_RATE,
         discharge_taper=DISCHARGE_TAPER,
         ocv_known_soc=None,
+        range_v=(2.00, 3.65),
+        far_v=(1.80, 3.80),
+        charge_c=(0.0, 55.0),
+        discharge_c=(-20.0, 60.0),
+        plating_c=0.0,
     ),
     Chemistry.NMC: Preset(
         charge_v=4.10,
@@ -84,10 +97,15 @@ PRESETS: Mapping[Chemistry, Preset] = {
         flat_v=(3.50, 4.00),
         spread_float_v=0.015,
         spread_again_v=0.040,
-        charge_c_rate=CHARGE_C_RATE,
+        charge_c_rate=NMC_CHARGE_C_RATE,
         discharge_c_rate=DISCHARGE_C_RATE,
         discharge_taper=NMC_DISCHARGE_TAPER,
         ocv_known_soc=(0.10, 0.90),
+        range_v=(2.50, 4.25),
+        far_v=(2.30, 4.30),
+        charge_c=(0.0, 55.0),
+        discharge_c=(-20.0, 60.0),
+        plating_c=0.0,
     ),
     Chemistry.LTO: Preset(
         charge_v=2.60,
@@ -106,8 +124,27 @@ PRESETS: Mapping[Chemistry, Preset] = {
         discharge_c_rate=LTO_DISCHARGE_C_RATE,
         discharge_taper=LTO_DISCHARGE_TAPER,
         ocv_known_soc=(0.10, 0.90),
+        range_v=(1.50, 2.85),
+        far_v=(1.30, 2.95),
+        charge_c=(-10.0, 55.0),
+        discharge_c=(-20.0, 60.0),
+        plating_c=-30.0,
     ),
 }
+
+
+def defaults(chemistry: Chemistry) -> dict[str, float]:
+    """The settings of a pack that follow from its chemistry alone, by their names in `PackSettings`."""
+    own = PRESETS[chemistry]
+    return {
+        "cell_charge_v": own.charge_v,
+        "cell_max_v": own.max_v,
+        "cell_min_v": own.min_v,
+        "temperature_min_charge_c": own.charge_c[0],
+        "temperature_max_charge_c": own.charge_c[1],
+        "temperature_min_discharge_c": own.discharge_c[0],
+        "temperature_max_discharge_c": own.discharge_c[1],
+    }
 
 
 def preset(settings: PackSettings) -> Preset:

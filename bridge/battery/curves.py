@@ -7,7 +7,9 @@ zero "at 0 degC and below" says so exactly.
 
 from __future__ import annotations
 
-Curve = tuple[tuple[float, float], ...]
+from math import inf
+
+from bridge.model import Curve
 
 CHARGE_C_RATE: Curve = (
     (-20.0, 0.0),
@@ -41,11 +43,24 @@ DISCHARGE_C_RATE: Curve = (
 DISCHARGE_TAPER: Curve = ((0.0, 0.0), (0.10, 0.1), (0.20, 0.3), (0.30, 1.0))
 """Share of the rated current over V above the discharge stop: 2.80, 2.90, 3.00, 3.10 V for LFP."""
 
-LTO_CHARGE_C_RATE: Curve = ((-30.0, 0.0), (-10.0, 0.2), (0.0, 0.5), (10.0, 1.0), (45.0, 1.0), (55.0, 0.0))
-"""Charging C-rate over cell temperature, LTO, which may be charged in the cold."""
+NMC_CHARGE_C_RATE: Curve = (
+    (-20.0, 0.0),
+    (0.0, 0.0),
+    (10.0, 0.20),
+    (25.0, 0.50),
+    (45.0, 0.50),
+    (50.0, 0.25),
+    (55.0, 0.0),
+)
+"""Charging C-rate over cell temperature, NMC. An engineering choice: the hot side is that of LFP."""
 
-LTO_DISCHARGE_C_RATE: Curve = ((-40.0, 0.0), (-20.0, 0.5), (0.0, 1.0), (45.0, 1.0), (60.0, 0.0))
-"""Discharging C-rate over cell temperature, LTO."""
+LTO_CHARGE_C_RATE: Curve = ((-30.0, 0.0), (-10.0, 0.2), (0.0, 0.5), (10.0, 1.0), (45.0, 1.0), (55.0, 0.0))
+"""Charging C-rate over cell temperature, LTO, which may be charged in the cold: no lithium plates on a
+titanate electrode. An engineering choice; Toshiba states operation down to -30 degC for its SCiB."""
+
+LTO_DISCHARGE_C_RATE: Curve = DISCHARGE_C_RATE
+"""Discharging C-rate over cell temperature, LTO: that of LFP. Titanate cells bear more in the cold, but no
+public data sheet was found that says how much; a maker's figures can be written into a curve."""
 
 NMC_DISCHARGE_TAPER: Curve = ((0.0, 0.0), (0.10, 0.1), (0.20, 0.3), (0.30, 1.0))
 """As `DISCHARGE_TAPER`, from 3.40 V down to 3.10 V."""
@@ -68,3 +83,37 @@ def at(curve: Curve, x: float) -> float:
             return left_y + (right_y - left_y) * (x - left_x) / (right_x - left_x)
         left_x, left_y = right_x, right_y
     return left_y
+
+
+def scaled(curve: Curve, factor: float, shift: float = 0.0) -> Curve:
+    """The curve with every y times `factor` and every x moved by `shift`."""
+    return tuple([(x + shift, y * factor) for x, y in curve])
+
+
+def plateau(curve: Curve, level: float) -> tuple[float, float]:
+    """Between which x the curve is nowhere below `level`, its widest such stretch; (inf, inf) if nowhere.
+
+    A range of which both ends are inside is inside as a whole, because a polyline is straight between points.
+    """
+    best: tuple[float, float] = (inf, inf)
+    run: list[float] = []
+    ends = [(-inf, curve[0][1]), *curve, (inf, curve[-1][1])]
+    for point in [*ends, (inf, -inf)]:
+        if point[1] >= level:
+            run.append(point[0])
+        elif run:
+            if best[0] == inf or run[-1] - run[0] > best[1] - best[0]:
+                best = (run[0], run[-1])
+            run = []
+    return best
+
+
+def highest(curve: Curve, low: float, high: float) -> float:
+    """The curve's greatest value for any x from `low` up to and with `high`; see the module for steps."""
+    inner = [y for x, y in curve if low <= x < high]
+    return max([at(curve, x) for x in (low, high) if abs(x) != inf] + inner + _end(curve, low, high))
+
+
+def _end(curve: Curve, low: float, high: float) -> list[float]:
+    """The end values that hold on an open side."""
+    return ([curve[0][1]] if low == -inf else []) + ([curve[-1][1]] if high == inf else [])

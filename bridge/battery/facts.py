@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import TypeVar
 
+from bridge.battery.fixed import Fixed, fixed
+from bridge.battery.smoothing import Smoother
 from bridge.model import Limit, PackInfo, PackSample, PackSettings, Ratings
 
-CHARGE_RELEASE_V = 0.10  # below cell_max_v: charging may be thought of again
-DISCHARGE_RELEASE_V = 0.15  # above cell_min_v: so may discharging
 UNSEEN_CELL_V = 0.05  # how far the extreme cells of a pack without cell voltages may be from its mean
 
 
@@ -26,7 +26,8 @@ class Facts:
     cell_max_v, cell_min_v: extremes of the readable cells; of a pack that never gave cells, its mean
     with a margin. cell_max_index, cell_min_index: 1-based, None where derived. cells_readable: every
     cell was read; cells_derived: it never gave any. temperature extremes include the last readings of
-    probes that no longer answer; temperature_readable: at least one answers. mosfet_temperature_c,
+    probes that no longer answer; temperature_slow_*: the same, smoothed; temperature_readable: at least one
+    answers. fixed: the pack's curves, and what holds whatever is measured. mosfet_temperature_c,
     charge_switch_on, discharge_switch_on: as said last. reported: the BMS's own limits. voltage_v:
     measured, or the sum of the cells. charge_stopped, discharge_stopped: a cell reached the hard stop
     and is not clearly back.
@@ -35,6 +36,7 @@ class Facts:
     settings: PackSettings
     sample: PackSample
     ratings: Ratings
+    fixed: Fixed
     voltage_v: float | None
     cells_readable: bool
     cells_derived: bool
@@ -44,6 +46,8 @@ class Facts:
     cell_min_index: int | None
     temperature_max_c: float | None
     temperature_min_c: float | None
+    temperature_slow_max_c: float | None
+    temperature_slow_min_c: float | None
     temperature_readable: bool
     mosfet_temperature_c: float | None
     charge_switch_on: bool | None
@@ -64,8 +68,15 @@ class Memory:
         self._discharge_on: bool | None = None
         self._reported: dict[Limit, float] = {}
         self._ratings = Ratings()
+        self._fixed = fixed(settings, self._ratings)
+        self._smoother = Smoother()
         self._charge_stopped = False
         self._discharge_stopped = False
+
+    @property
+    def fixed(self) -> Fixed:
+        """What holds whatever is measured."""
+        return self._fixed
 
     def informed(self, info: PackInfo) -> None:
         """The BMS's own settings; one that it leaves out stays as it was."""
@@ -82,6 +93,7 @@ class Memory:
             discharge_otp_c=_given(given.discharge_otp_c, self._ratings.discharge_otp_c, lowest=-100.0),
             discharge_utp_c=_given(given.discharge_utp_c, self._ratings.discharge_utp_c, lowest=-100.0),
         )
+        self._fixed = fixed(self._settings, self._ratings)
 
     def facts(self, sample: PackSample) -> Facts:
         """The facts after `sample`, which is now part of the memory."""
@@ -94,6 +106,7 @@ class Memory:
         high, low = self._extremes(sample, voltage_v)
         self._learn_stops(high[0], low[0])
         coldest_c, hottest_c = self._temperatures(sample.temperatures_c)
+        slow_coldest_c, slow_hottest_c = self._smoother.follow(coldest_c, hottest_c, sample.time_s)
         self._mosfet_c = _said(sample.mosfet_temperature_c, self._mosfet_c)
         self._charge_on = _said(sample.charge_fet_on, self._charge_on)
         self._discharge_on = _said(sample.discharge_fet_on, self._discharge_on)
@@ -101,6 +114,7 @@ class Memory:
             settings=self._settings,
             sample=sample,
             ratings=self._ratings,
+            fixed=self._fixed,
             voltage_v=voltage_v,
             cells_readable=readable,
             cells_derived=not cells_v,
@@ -110,7 +124,9 @@ class Memory:
             cell_min_index=low[1],
             temperature_max_c=hottest_c,
             temperature_min_c=coldest_c,
-            temperature_readable=any(t is not None for t in sample.temperatures_c),
+            temperature_slow_max_c=slow_hottest_c,
+            temperature_slow_min_c=slow_coldest_c,
+            temperature_readable=sample.temperatures_c.count(None) < len(sample.temperatures_c),
             mosfet_temperature_c=self._mosfet_c,
             charge_switch_on=self._charge_on,
             discharge_switch_on=self._discharge_on,
@@ -146,13 +162,12 @@ class Memory:
         return (mean_v + UNSEEN_CELL_V, None), (mean_v - UNSEEN_CELL_V, None)
 
     def _learn_stops(self, high_v: float | None, low_v: float | None) -> None:
+        charge, discharge = self._fixed.tapers.charge, self._fixed.tapers.discharge
         if high_v is not None:
-            stop_v = self._settings.cell_max_v
-            self._charge_stopped = high_v >= stop_v - (CHARGE_RELEASE_V if self._charge_stopped else 0.0)
+            self._charge_stopped = high_v >= (charge.release_v if self._charge_stopped else charge.stop_v)
         if low_v is not None:
-            stop_v = self._settings.cell_min_v
-            self._discharge_stopped = low_v <= stop_v + (
-                DISCHARGE_RELEASE_V if self._discharge_stopped else 0.0
+            self._discharge_stopped = low_v <= (
+                discharge.release_v if self._discharge_stopped else discharge.stop_v
             )
 
     def _temperatures(self, temperatures_c: tuple[float | None, ...]) -> tuple[float | None, float | None]:

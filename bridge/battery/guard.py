@@ -50,7 +50,7 @@ def guard(decision: Decision, members: Sequence[Member], bank: BankSettings, now
     discharge_cap = min(
         _caps([_discharging(m, s) for m, s in heard], bank.max_discharge_current_a, no_discharge)
     )
-    ceiling_v = min([m.settings.cells * m.settings.cell_max_v for m in members], default=0.0)
+    ceiling_v = min([m.settings.charge_ceiling_v for m in members], default=0.0)
     floor_v = max([m.settings.cells * m.settings.cell_min_v for m in members], default=0.0)
     fixed = [
         *_lowered(Limit.CVL, cvl, (ceiling_v, "no cell above its maximum"), _SLACK_V),
@@ -66,16 +66,16 @@ def guard(decision: Decision, members: Sequence[Member], bank: BankSettings, now
 
 def _charging(m: Member, s: PackSample) -> _Side:
     own = m.settings
-    rated_a = min(own.rated_charge_current_a, inf if own.fuse_a is None else own.fuse_a)
+    cells_v = (-inf, own.charge_stop_v)
     probes_c = (own.temperature_min_charge_c, own.temperature_max_charge_c)
-    return _Side(m, s, rated_a, s.charge_allowed, s.charge_fet_on, (-inf, own.cell_max_v), probes_c)
+    return _Side(m, s, own.charge_carry_a, s.charge_allowed, s.charge_fet_on, cells_v, probes_c)
 
 
 def _discharging(m: Member, s: PackSample) -> _Side:
     own = m.settings
-    rated_a = min(own.rated_discharge_current_a, inf if own.fuse_a is None else own.fuse_a)
+    cells_v = (own.cell_min_v, inf)
     probes_c = (own.temperature_min_discharge_c, own.temperature_max_discharge_c)
-    return _Side(m, s, rated_a, s.discharge_allowed, s.discharge_fet_on, (own.cell_min_v, inf), probes_c)
+    return _Side(m, s, own.discharge_carry_a, s.discharge_allowed, s.discharge_fet_on, cells_v, probes_c)
 
 
 def _caps(sides: Sequence[_Side], maximum_a: float | None, stop: str | None) -> Iterator[tuple[float, str]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import inf
 
+from bridge.battery.chemistry import preset
 from bridge.battery.facts import Facts
-from bridge.model import Constraint, Limit
+from bridge.model import Constraint, Limit, PackSettings
 
 BMS_TRIP_MARGIN_V = 0.05  # per cell, between what we ask for and where the BMS trips
 CLIP_ABOVE_V = 0.05  # a cell so far above the charge target lowers the charge voltage at once
-FLOOR_BELOW_V = 0.15  # per cell below the charge target: no clip goes lower (3.30 V for LFP)
 NO_CELLS_BELOW_V = 0.05  # per cell, for packs whose cells nobody sees (3.40 V for LFP)
 
 
@@ -46,9 +46,9 @@ def cell_above_target(facts: Facts) -> Iterable[Constraint]:
     if cell_v is None or facts.charge_switch_on is False:
         return
     above_v = cell_v - own.cell_charge_v
-    if above_v <= CLIP_ABOVE_V and cell_v < own.cell_max_v:
+    if above_v <= CLIP_ABOVE_V and cell_v < own.charge_stop_v:
         return
-    floor_v = own.cells * (own.cell_charge_v - FLOOR_BELOW_V)
+    floor_v = own.cells * (own.cell_charge_v - _clip_v(own))
     clipped_v = max(floor_v, (facts.voltage_v or 0.0) - max(above_v, CLIP_ABOVE_V))
     index = facts.cell_max_index
     text = f"{own.name}: {f'cell {index}' if index else 'its cells'} at {cell_v:.3f} V"
@@ -59,9 +59,15 @@ def unseen_cells_voltage(facts: Facts) -> Iterable[Constraint]:
     """Without every cell's voltage, stay further below; below every clip, if a cell was lost."""
     own = facts.settings
     if not facts.cells_readable:
-        below_v = NO_CELLS_BELOW_V if facts.cells_derived else FLOOR_BELOW_V
+        below_v = NO_CELLS_BELOW_V if facts.cells_derived else _clip_v(own)
         volts = own.cells * (own.cell_charge_v - below_v)
         yield _volts(facts, Limit.CVL, volts, "cells_unreadable", "not all cells are seen")
+
+
+def _clip_v(own: PackSettings) -> float:
+    """How far below the charge target no clip goes, V a cell: 0.15 for LFP, to 3.30 V."""
+    chemistry = preset(own)
+    return chemistry.charge_v - chemistry.floor_v
 
 
 def _volts(facts: Facts, limit: Limit, volts: float, rule: str, cause: str) -> Constraint:

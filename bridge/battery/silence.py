@@ -18,6 +18,7 @@ A pack never heard at all may be charged and discharged at 0.1 C, judged by the 
 
 from __future__ import annotations
 
+from bridge.battery.chemistry import preset
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts
 from bridge.battery.sharing import Branch
@@ -27,8 +28,6 @@ from bridge.model import Constraint, Limit, PackSettings, PackState
 HOLD_S = 30 * 60.0
 HOLD_C_RATE = 0.2
 UNSEEN_C_RATE = 0.1
-FLAT_LOW_V = 0.40  # above cell_min_v: 3.20 V for LFP
-FLAT_HIGH_V = 0.075  # below cell_charge_v: 3.375 V for LFP
 MILD_C = (10.0, 45.0)
 
 
@@ -47,8 +46,8 @@ def branch(pack: Pack, limit: Limit, context: Context) -> Branch | None:
 
 
 def flat_top_v(settings: PackSettings) -> float:
-    """The pack voltage below which an LFP pack cannot be overcharged by being left alone, V."""
-    return settings.cells * (settings.cell_charge_v - FLAT_HIGH_V)
+    """The pack voltage below which a pack cannot be overcharged by being left alone, V."""
+    return settings.cells * _flat_v(settings)[1]
 
 
 def _stale(pack: Pack, limit: Limit, context: Context) -> Constraint:
@@ -105,6 +104,17 @@ def _flat(settings: PackSettings, limit: Limit, low_v: float | None, high_v: flo
     """Whether the cells were away from the end that this direction leads to."""
     if low_v is None or high_v is None:
         return False
-    if limit is Limit.CCL:
-        return high_v <= settings.cell_charge_v - FLAT_HIGH_V
-    return low_v >= settings.cell_min_v + FLAT_LOW_V
+    bottom_v, top_v = _flat_v(settings)
+    return high_v <= top_v if limit is Limit.CCL else low_v >= bottom_v
+
+
+def _flat_v(settings: PackSettings) -> tuple[float, float]:
+    """The ends of the harmless middle, V a cell: 3.20 and 3.375 V for LFP, closer together where the user's
+    own limits are.
+    """
+    own = preset(settings)
+    bottom_v, top_v = own.flat_v
+    return (
+        max(bottom_v, settings.cell_min_v + bottom_v - own.min_v),
+        min(top_v, settings.cell_charge_v + top_v - own.charge_v),
+    )

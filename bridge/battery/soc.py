@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import fsum, inf
 
+from bridge.battery.chemistry import preset
 from bridge.battery.context import Pack
 from bridge.model import PackSettings
 
@@ -19,9 +20,7 @@ FOLLOW_PER_S = 0.01  # otherwise
 STEP_MAX_S = 3.0
 LOW_BEGINS, LOW_ENDS = 0.15, 0.05  # of the lowest pack: from where on, and where only it counts
 ALMOST_FULL, ALMOST_EMPTY = 0.99, 0.01
-FULL_REST_V = 0.08  # below cell_charge_v: a full cell without current (3.37 V for LFP) ...
-FULL_RISE_V = 0.28  # ... and so much higher while FULL_C_RATE charges it (3.65 V); as esphome-yambms
-FULL_C_RATE = 0.05
+FULL_C_RATE = 0.05  # the charging current at which a full cell is `Preset.full_rise_v` above its rest
 
 
 class StateOfCharge:
@@ -91,9 +90,9 @@ def _pack_full(pack: Pack) -> bool:
     facts, own = pack.facts, pack.member.settings
     if facts is None or facts.cell_max_v is None or facts.sample.current_a is None:
         return False
-    charge_a = max(0.0, facts.sample.current_a)
-    rise_v = FULL_RISE_V * charge_a / (FULL_C_RATE * own.capacity_ah)
-    return facts.cell_max_v - rise_v >= own.cell_charge_v - FULL_REST_V
+    charge_a, chemistry = max(0.0, facts.sample.current_a), preset(own)
+    rise_v = chemistry.full_rise_v * charge_a / (FULL_C_RATE * own.capacity_ah)
+    return facts.cell_max_v - rise_v >= own.cell_charge_v - (chemistry.charge_v - chemistry.full_rest_v)
 
 
 def _empty(packs: Sequence[Pack]) -> bool:
