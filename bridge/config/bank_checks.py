@@ -14,6 +14,7 @@ def check_bank(draft: Draft) -> Iterator[Problem]:
     """Everything that is wrong between the packs."""
     yield from _packs_exist(draft)
     yield from _cells_alike(draft)
+    yield from _chemistries_alike(draft)
     yield from _currents_within_ratings(draft)
     yield from _voltage_possible(draft)
 
@@ -32,6 +33,18 @@ def _cells_alike(draft: Draft) -> Iterator[Problem]:
                 pack.at("cells"),
                 f"{pack.name} has {cells} cells in series, {first.name} has {expected}; packs in parallel "
                 "must have the same number; correct the number, or take the pack off this bus bar",
+            )
+
+
+def _chemistries_alike(draft: Draft) -> Iterator[Problem]:
+    known = [pack for pack in draft.packs if "chemistry" not in pack.unreadable]
+    for pack in known[1:]:
+        first = known[0]
+        if pack.chemistry is not first.chemistry:
+            yield Problem(
+                pack.at("chemistry"),
+                f"{pack.name} has {pack.chemistry.upper()} cells, {first.name} has {first.chemistry.upper()}; "
+                "no charge voltage is right for both; take one of them off this bus bar, or correct the word",
             )
 
 

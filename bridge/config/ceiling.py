@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from bridge.battery.facts import Memory
 from bridge.battery.pack_rules import pack_limits
+from bridge.battery.tapers import Way
 from bridge.config.settings import Config
-from bridge.model import Constraint, Limit, PackSample, PackSettings
+from bridge.model import Constraint, Curve, Limit, PackSample, PackSettings
 
 WARM_C = 25.0
 
@@ -39,7 +40,13 @@ def ceiling(config: Config) -> Ceiling:
 
 def pack_ceiling(pack: PackSettings, limit: Limit) -> Constraint:
     """The most that may flow into (CCL) or out of (DCL) a pack, A, and the rule that says so."""
-    return pack_limits(Memory(pack).facts(_at_its_best(pack, limit))).current(limit)[0]
+    tapers = Memory(pack).fixed.tapers
+    way = tapers.charge if limit is Limit.CCL else tapers.discharge
+    at_best = [
+        pack_limits(Memory(pack).facts(_sample(pack, way, temperature_c))).current(limit)[0]
+        for temperature_c in _temperatures(way)
+    ]
+    return max(at_best, key=lambda constraint: constraint.value)
 
 
 def _bank_a(packs: list[PackSettings], limit: Limit, own_a: float | None) -> float:
@@ -47,17 +54,27 @@ def _bank_a(packs: list[PackSettings], limit: Limit, own_a: float | None) -> flo
     return sum_a if own_a is None else min(sum_a, own_a)
 
 
-def _at_its_best(pack: PackSettings, limit: Limit) -> PackSample:
-    if limit is Limit.CCL:
-        low_c, high_c = pack.temperature_min_charge_c, pack.temperature_max_charge_c
-    else:
-        low_c, high_c = pack.temperature_min_discharge_c, pack.temperature_max_discharge_c
+def _temperatures(way: Way) -> list[float]:
+    """Where the curve over temperature may have its maximum inside the window; a warm one first."""
+    low_c, high_c = way.window_c
+    all_c = [WARM_C, *[x for x, _ in way.by_temperature.points], (low_c + high_c) / 2]
+    return [c for c in all_c if low_c < c < high_c]
+
+
+def _sample(pack: PackSettings, way: Way, temperature_c: float) -> PackSample:
+    """A pack at its best but for its temperature."""
+    cell_v = _best_x(way.by_cell.points)
     return PackSample(
         time_s=0.0,
-        voltage_v=pack.cells * pack.cell_charge_v,
+        voltage_v=pack.cells * cell_v,
         current_a=0.0,
-        cell_voltages_v=(pack.cell_charge_v,) * pack.cells,
-        temperatures_c=(WARM_C if low_c < WARM_C < high_c else (low_c + high_c) / 2,),
+        soc=None if way.by_soc is None else _best_x(way.by_soc.points) / 100.0,
+        cell_voltages_v=(cell_v,) * pack.cells,
+        temperatures_c=(temperature_c,),
         charge_allowed=True,
         discharge_allowed=True,
     )
+
+
+def _best_x(points: Curve) -> float:
+    return max(points, key=lambda point: point[1])[0]

@@ -1,7 +1,6 @@
 """Everything that must hold between a file's values, and what only deserves a warning.
 
 Physics first: no configuration may ask for more than the cells, the ratings and the cable allow.
-The voltage ranges are those of LFP cells, the only chemistry that there are settings for.
 """
 
 from __future__ import annotations
@@ -9,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge import profiles
+from bridge.battery.chemistry import PRESETS
 from bridge.config.bank_checks import check_bank
+from bridge.config.curves import check_curves
 from bridge.config.draft import RATINGS, Draft
 from bridge.config.inverter_checks import check_inverters
 from bridge.config.pack_checks import check_pack
+from bridge.config.port_checks import unprotected
 from bridge.config.sentences import Problem
 from bridge.config.wire_checks import check_wires
 
@@ -22,7 +24,7 @@ PLAUSIBLE_C_RATE = 5.0
 def problems(draft: Draft) -> list[Problem]:
     """Everything that must be put right before this configuration can be used."""
     packs = [problem for pack in draft.packs for problem in check_pack(pack)]
-    return [*packs, *check_wires(draft), *check_bank(draft), *check_inverters(draft)]
+    return [*packs, *check_curves(draft), *check_wires(draft), *check_bank(draft), *check_inverters(draft)]
 
 
 def warnings(draft: Draft) -> list[Problem]:
@@ -30,6 +32,7 @@ def warnings(draft: Draft) -> list[Problem]:
     return [
         *_rating_implausible(draft),
         *_cold_charge(draft),
+        *[problem for pack in draft.packs for problem in unprotected(pack)],
         *_no_inverter(draft),
         *_untested_profile(draft),
     ]
@@ -50,12 +53,13 @@ def _rating_implausible(draft: Draft) -> Iterator[Problem]:
 
 def _cold_charge(draft: Draft) -> Iterator[Problem]:
     for pack in draft.packs:
-        limit = pack.number("temperature_min_charge_c")
-        if limit is not None and limit < 0:
+        limit, plating_c = pack.number("temperature_min_charge_c"), PRESETS[pack.chemistry].plating_c
+        if limit is not None and limit < plating_c:
             yield Problem(
                 pack.at("temperature_min_charge_c"),
-                f"found {limit:g}; charging below 0 degC plates lithium in ordinary LFP cells and ruins "
-                "them; keep this only if the cells' data sheet allows it",
+                f"found {limit:g}; charging at or below {plating_c:g} degC plates lithium in "
+                f"{pack.chemistry.upper()} cells and ruins them: no curve allows it, so this has no effect; "
+                "leave it out",
             )
 
 

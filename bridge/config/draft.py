@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 
+from bridge.battery.chemistry import defaults
 from bridge.config import ports
 from bridge.config.lines import Key
-from bridge.config.schema import BalancerTable, FileTable, LinkTable, PackTable, SharedTable, Value
+from bridge.config.schema import BalancerTable, FileTable, LinkTable, PackTable, Scalar, SharedTable, Value
 from bridge.config.sentences import describe
-from bridge.model import PackSettings
+from bridge.model import Chemistry, PackSettings
 from bridge.protocols.contract import Options, Spec
 
 DEFAULTS: Mapping[str, Value] = {
@@ -23,6 +24,10 @@ DEFAULTS: Mapping[str, Value] = {
     for item in fields(PackSettings)
     if item.default is not MISSING and item.default is not None
 }
+DEFAULTS_OF: Mapping[str, Mapping[str, Value]] = {
+    chemistry: {**DEFAULTS, **defaults(chemistry)} for chemistry in Chemistry
+}
+"""The same for packs of each chemistry."""
 RATINGS = ("rated_charge_current_a", "rated_discharge_current_a")
 OPTION = "options."
 """In front of the names of a protocol's own options, where they stand beside the keys of all packs."""
@@ -40,14 +45,30 @@ class PackDraft:
     table: type[LinkTable]
     path: Key
     values: Mapping[str, Value]
-    options: Mapping[str, Value]
+    options: Mapping[str, Scalar]
     origin: Mapping[str, Key]
     unreadable: Set[str]
     balancer: PackDraft | None = None
 
     def get(self, key: str) -> Value | None:
         """A value or its default; None if it is absent or could not be read."""
-        return None if key in self.unreadable else self.values.get(key, DEFAULTS.get(key))
+        return None if key in self.unreadable else self.values.get(key, self.defaults.get(key))
+
+    @property
+    def chemistry(self) -> Chemistry:
+        """What its cells are made of; LFP as long as nothing else is written."""
+        return Chemistry(str(self.values.get("chemistry", Chemistry.LFP)))
+
+    @property
+    def defaults(self) -> Mapping[str, Value]:
+        """What a key is that is not written."""
+        return DEFAULTS_OF[self.chemistry]
+
+    @property
+    def curves(self) -> list[str]:
+        """The names of the curves that it chose."""
+        names = self.values.get("curves")
+        return names if isinstance(names, list) else []
 
     def number(self, key: str) -> float | None:
         """The same, of a key that holds a number."""
@@ -127,7 +148,7 @@ class Draft:
     def _read(self, name: str, kind: type[LinkTable], *tables: tuple[Key, LinkTable]) -> PackDraft:
         """The values of tables, each going over those before it. The last is the pack's own."""
         values: dict[str, Value] = {}
-        options: dict[str, Value] = {}
+        options: dict[str, Scalar] = {}
         origin: dict[str, Key] = {}
         unreadable: set[str] = set()
         for path, table in tables:

@@ -8,7 +8,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from bridge.battery.chemistry import defaults
 from bridge.config import checks, sentences
+from bridge.config.curves import chosen
 from bridge.config.draft import Draft, PackDraft
 from bridge.config.lines import Source, key_lines
 from bridge.config.sentences import Problem
@@ -21,7 +23,7 @@ from bridge.config.settings import (
     PackConfig,
 )
 from bridge.errors import ConfigError
-from bridge.model import BankSettings, PackSettings
+from bridge.model import BankSettings, Curves, PackSettings
 from bridge.protocols import contract
 
 SETTINGS = frozenset(item.name for item in fields(PackSettings)) - {"name"}
@@ -82,7 +84,7 @@ def _config(draft: Draft, source: Source) -> Config:
     return Config(
         gateway=GatewayConfig(log=LogConfig(**log), **gateway),
         bank=BankSettings(**bank),
-        packs=tuple(_pack(pack, limit_v) for pack in draft.packs),
+        packs=tuple(_pack(pack, chosen(draft.file, pack), limit_v) for pack in draft.packs),
         inverters=tuple(
             InverterConfig(name=name, **{**table.given(), "profile": draft.profile(table.profile or "")})
             for name, table in draft.file.inverters.items()
@@ -92,9 +94,11 @@ def _config(draft: Draft, source: Source) -> Config:
     )
 
 
-def _pack(pack: PackDraft, limit_v: float | None) -> PackConfig:
+def _pack(pack: PackDraft, curves: Curves, limit_v: float | None) -> PackConfig:
     spec = contract.load(pack.text("bms") or "").spec
-    values: dict[str, Any] = {key: value for key, value in pack.values.items() if key in SETTINGS}
+    written = {key: value for key, value in pack.values.items() if key in SETTINGS}
+    values: dict[str, Any] = {**defaults(pack.chemistry), **written}
+    values |= {"chemistry": pack.chemistry, "curves": curves}
     settings = PackSettings(name=pack.name, **values)
     if limit_v is not None:
         cell_charge_v = min(settings.cell_charge_v, limit_v / settings.cells)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bridge.battery.chemistry import PRESETS
 from bridge.battery.timing import FRESH_MIN_S, FRESH_PERIODS
 from bridge.config.draft import RATINGS, PackDraft
 from bridge.config.lines import Key
 from bridge.config.link_checks import check_is_accessory, check_is_pack, check_link, spec_of
+from bridge.config.port_checks import check_ports
 from bridge.config.sentences import Problem, missing
 
 NOT_TOLD = frozenset({"Daly"})
@@ -26,7 +28,8 @@ def check_pack(pack: PackDraft) -> Iterator[Problem]:
     if pack.balancer is not None:
         yield from check_link(pack.balancer)
         yield from check_is_accessory(pack.balancer)
-    yield from _cell_voltages_in_order(pack)
+    yield from [*_voltages_of_chemistry(pack)] or _cell_voltages_in_order(pack)
+    yield from check_ports(pack)
     yield from _temperatures_in_order(pack)
     yield from _lost_after_fresh(pack)
 
@@ -44,6 +47,21 @@ def _complete(pack: PackDraft) -> Iterator[Problem]:
             f"missing; a pack without a rating has no limit to go by{told}; write what its BMS may carry all "
             "day, for example rated_current_a = 140 for both directions",
         )
+
+
+def _voltages_of_chemistry(pack: PackDraft) -> Iterator[Problem]:
+    if "chemistry" in pack.unreadable:
+        return
+    low, high = PRESETS[pack.chemistry].range_v
+    remark = "" if "chemistry" in pack.origin else '; cells of another kind need chemistry = "nmc" or "lto"'
+    for key in ("cell_charge_v", "cell_max_v", "cell_min_v"):
+        value = pack.number(key)
+        if value is not None and not low <= value <= high:
+            yield Problem(
+                pack.at(key),
+                f"found {value:g}; allowed for {pack.chemistry.upper()} cells: from {low:g} to {high:g} V; "
+                f"write for example {key} = {pack.defaults[key]:g}{remark}",
+            )
 
 
 def _cell_voltages_in_order(pack: PackDraft) -> Iterator[Problem]:

@@ -14,11 +14,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-Value = str | int | float
+Scalar = str | int | float
+Value = Scalar | list[str]
 """What a key of a pack can hold; true and false are whole numbers to Python."""
 
-Volts = Annotated[float | None, Field(ge=2.0, le=3.65, examples=[3.45])]
-"""A cell voltage: below 2.0 V an LFP cell is damaged, above 3.65 V it is over its maker's maximum."""
+Volts = Annotated[float | None, Field(ge=1.5, le=4.25, examples=[3.45])]
+"""A cell voltage of any chemistry; what it may be for one is checked with the pack."""
 
 Amps = Annotated[float | None, Field(gt=0, le=2000, examples=[140])]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -34,6 +35,53 @@ def _single(value: object) -> object:
 
 Option = Annotated[str | int | float | bool, BeforeValidator(_single)]
 """A protocol's own option; what it may be is the protocol's to say."""
+
+
+POINTS: Mapping[str, tuple[float, float, float]] = {
+    "charge_by_temperature_c": (-50, 100, 10),
+    "discharge_by_temperature_c": (-50, 100, 10),
+    "charge_by_cell_v": (1.0, 4.5, 1),
+    "discharge_by_cell_v": (1.0, 4.5, 1),
+    "charge_by_mosfet_c": (-50, 150, 1),
+    "discharge_by_mosfet_c": (-50, 150, 1),
+    "charge_by_soc_pct": (0, 100, 1),
+    "discharge_by_soc_pct": (0, 100, 1),
+}
+"""Of each curve the least and the greatest x, and the greatest y; the least y is 0."""
+
+
+def _points(key: str) -> BeforeValidator:
+    """One complaint for what is no curve, whatever is wrong with it."""
+    low_x, high_x, high_y = POINTS[key]
+
+    def checked(value: object) -> object:
+        points = value if isinstance(value, list) else []
+        xs = [point[0] for point in points if _is_point(point)]
+        inside = all(low_x <= x <= high_x and 0 <= y <= high_y for x, y in filter(_is_point, points))
+        twice = any(x == xs[i + 2] for i, x in enumerate(xs[:-2]))
+        if not xs or len(xs) != len(points) or xs != sorted(xs) or twice or not inside:
+            raise ValueError("not a curve")
+        return value
+
+    return BeforeValidator(checked)
+
+
+def _is_point(point: object) -> bool:
+    return isinstance(point, list) and len(point) == 2 and all(_is_number(one) for one in point)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _names(value: object) -> object:
+    """One complaint for what is no list of names."""
+    if isinstance(value, list) and all(isinstance(name, str) and name for name in value):
+        return value
+    raise ValueError("not a list of names")
+
+
+Points = list[list[float]] | None
 
 
 class Table(BaseModel):
@@ -60,7 +108,7 @@ class BankTable(Table):
 
     max_charge_current_a: Amps = None
     max_discharge_current_a: Amps = None
-    charge_voltage_limit_v: Annotated[float | None, Field(gt=0, le=117, examples=[55.2])] = None
+    charge_voltage_limit_v: Annotated[float | None, Field(gt=0, le=136, examples=[55.2])] = None
     on_pack_lost: Annotated[Literal["hold", "stop", "exclude"] | None, Field(examples=["hold"])] = None
     rise_pct_per_s: Annotated[float | None, Field(gt=0, le=100, examples=[2])] = None
     rise_after_s: Annotated[float | None, Field(ge=1, le=3600, examples=[30])] = None
@@ -96,10 +144,16 @@ class SharedTable(LinkTable):
     rated_charge_current_a: Amps = None
     rated_discharge_current_a: Amps = None
     fuse_a: Annotated[float | None, Field(gt=0, le=2000, examples=[125])] = None
+    charge_fuse_a: Annotated[float | None, Field(gt=0, le=2000, examples=[100])] = None
+    discharge_fuse_a: Annotated[float | None, Field(gt=0, le=2000, examples=[200])] = None
+    port_kind: Annotated[Literal["common", "separate"] | None, Field(examples=["common"])] = None
+    bus_on: Annotated[Literal["P", "C", "tied"] | None, Field(examples=["C"])] = None
+    chemistry: Annotated[Literal["lfp", "nmc", "lto"] | None, Field(examples=["lfp"])] = None
+    curves: Annotated[list[str] | None, BeforeValidator(_names), Field(examples=[["eve-lf280k"]])] = None
     cell_charge_v: Volts = None
     cell_max_v: Annotated[Volts, Field(examples=[3.55])] = None
     cell_min_v: Annotated[Volts, Field(examples=[2.8])] = None
-    temperature_min_charge_c: Annotated[float | None, Field(ge=-20, le=45, examples=[0])] = None
+    temperature_min_charge_c: Annotated[float | None, Field(ge=-30, le=45, examples=[0])] = None
     temperature_max_charge_c: Annotated[float | None, Field(ge=0, le=60, examples=[55])] = None
     temperature_min_discharge_c: Annotated[float | None, Field(ge=-40, le=45, examples=[-20])] = None
     temperature_max_discharge_c: Annotated[float | None, Field(ge=0, le=65, examples=[60])] = None
@@ -112,6 +166,35 @@ class PackTable(SharedTable):
 
     balancer: Annotated[
         BalancerTable | None, Field(examples=[{"bms": "neey", "port": "ble:AA:BB:CC:DD:EE:FF"}])
+    ] = None
+
+
+class CurvesTable(Table):
+    """[curves.NAME]: derating curves that packs may name."""
+
+    charge_by_temperature_c: Annotated[
+        Points, _points("charge_by_temperature_c"), Field(examples=[[[0, 0], [5, 0.1], [20, 0.5], [55, 0]]])
+    ] = None
+    discharge_by_temperature_c: Annotated[
+        Points, _points("discharge_by_temperature_c"), Field(examples=[[[-20, 0], [0, 0.5], [55, 0.5]]])
+    ] = None
+    charge_by_cell_v: Annotated[
+        Points, _points("charge_by_cell_v"), Field(examples=[[[3.4, 1], [3.5, 0.1], [3.55, 0]]])
+    ] = None
+    discharge_by_cell_v: Annotated[
+        Points, _points("discharge_by_cell_v"), Field(examples=[[[2.8, 0], [3.0, 0.2], [3.2, 1]]])
+    ] = None
+    charge_by_mosfet_c: Annotated[
+        Points, _points("charge_by_mosfet_c"), Field(examples=[[[70, 1], [90, 0]]])
+    ] = None
+    discharge_by_mosfet_c: Annotated[
+        Points, _points("discharge_by_mosfet_c"), Field(examples=[[[70, 1], [90, 0]]])
+    ] = None
+    charge_by_soc_pct: Annotated[
+        Points, _points("charge_by_soc_pct"), Field(examples=[[[85, 1], [98, 0.1]]])
+    ] = None
+    discharge_by_soc_pct: Annotated[
+        Points, _points("discharge_by_soc_pct"), Field(examples=[[[5, 0.1], [20, 1]]])
     ] = None
 
 
@@ -130,6 +213,7 @@ class FileTable(Table):
     bank: BankTable = BankTable()
     pack: SharedTable = SharedTable()
     packs: dict[Name, PackTable] = {}
+    curves: dict[Name, CurvesTable] = {}
     inverters: dict[Name, InverterTable] = {}
 
 
@@ -138,8 +222,9 @@ TABLES: Mapping[str, type[Table]] = {
     "bank": BankTable,
     "pack": SharedTable,
     "packs": PackTable,
+    "curves": CurvesTable,
     "inverters": InverterTable,
 }
 """The tables by the first word of their headers."""
-NAMED = frozenset({"packs", "inverters"})
+NAMED = frozenset({"packs", "curves", "inverters"})
 """The headers with a second word: [packs.NAME]."""

@@ -14,7 +14,7 @@ from typing import TypedDict, cast
 from pydantic import ValidationError
 
 from bridge.config.lines import Key
-from bridge.config.schema import NAMED, TABLES, BalancerTable, FileTable, Table
+from bridge.config.schema import NAMED, POINTS, TABLES, BalancerTable, FileTable, Table
 from bridge.errors import did_you_mean
 
 UNITS = {"_pct_per_s": "% per s", "_ah": "Ah", "_a": "A", "_v": "V", "_c": "degC", "_s": "s"}
@@ -66,6 +66,11 @@ def allowed(table: type[Table], key: str) -> str:
         return f"a text of {NAME_RULE}" if "pattern" in rule else "a text in quotes"
     if rule["type"] in PLAIN:
         return PLAIN[rule["type"]]
+    if key in POINTS:
+        low_x, high_x, high_y = POINTS[key]
+        return f"points [x, y], x rising from {low_x:g} to {high_x:g}, y from 0 to {high_y:g}"
+    if rule["type"] == "array":
+        return "a list of names"
     kind = "a whole number" if rule["type"] == "integer" else "a number"
     low = f"from {rule['minimum']:g}" if "minimum" in rule else f"above {rule['exclusiveMinimum']:g}"
     unit = next((f" ({word})" for suffix, word in UNITS.items() if key.endswith(suffix)), "")
@@ -75,6 +80,8 @@ def allowed(table: type[Table], key: str) -> str:
 def example(table: type[Table], key: str) -> str:
     """A line that would be right: `capacity_ah = 280`."""
     value = (table.model_fields[key].examples or [None])[0]
+    if isinstance(value, list):
+        return f"{key} = {json.dumps(value)}"
     if not isinstance(value, dict):
         return f"{key} = {describe(value)}"
     return f"{key} = {{ {', '.join(f'{name} = {describe(inner)}' for name, inner in value.items())} }}"

@@ -19,7 +19,16 @@ def summary(config: Config) -> list[str]:
         own = pack.settings
         most = [pack_ceiling(own, limit) for limit in (Limit.CCL, Limit.DCL)]
         amps = [f"{constraint.value:g} ({constraint.rule})" for constraint in most]
-        rows.append((pack.name, pack.bms, f"{own.cells}", f"{own.capacity_ah:g}", *amps, pack.port))
+        rows.append(
+            (
+                pack.name,
+                pack.bms,
+                f"{own.cells} {own.chemistry.upper()}",
+                f"{own.capacity_ah:g}",
+                *amps,
+                pack.port,
+            )
+        )
     return [*_aligned(rows), *_balancers(config), *_bank(config), *_inverters(config)]
 
 

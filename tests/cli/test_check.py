@@ -39,9 +39,9 @@ def test_the_summary_says_what_follows_from_the_file(
 ) -> None:
     run(monkeypatch, "check", "--no-ports", good)
     assert capsys.readouterr().out.splitlines()[:-1] == [
-        "pack    bms  cells  Ah   charge A at most  discharge A at most  port",
-        "garage  jbd  16     280  140 (rating)      140 (rating)         /dev/ttyUSB0",
-        "attic   jbd  16     100  50 (rating)       100 (rating)         /dev/ttyUSB1",
+        "pack    bms  cells   Ah   charge A at most  discharge A at most  port",
+        "garage  jbd  16 LFP  280  140 (rating)      140 (rating)         /dev/ttyUSB0",
+        "attic   jbd  16 LFP  100  50 (rating)       100 (rating)         /dev/ttyUSB1",
         "bank: 2 packs, 380 Ah",
         "  charge: CVL at most 55.2 V, CCL at most 180 A",
         "  discharge: DVL at least 44.8 V, DCL at most 240 A",

@@ -145,9 +145,8 @@ def test_a_rating_far_above_the_capacity_is_warned_of() -> None:
 def test_charging_below_freezing_is_warned_of() -> None:
     assert warnings(spoilt("= 280", "= 280\ntemperature_min_charge_c = -5")) == [
         (
-            "c.toml:14: packs.garage.temperature_min_charge_c: found -5; charging below 0 degC plates "
-            "lithium in "
-            "ordinary LFP cells and ruins them; keep this only if the cells' data sheet allows it"
+            "c.toml:14: packs.garage.temperature_min_charge_c: found -5; charging at or below 0 degC plates "
+            "lithium in LFP cells and ruins them: no curve allows it, so this has no effect; leave it out"
         )
     ]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.config.schema import TABLES
+from bridge.config.schema import NAMED, TABLES
 from bridge.config.sentences import allowed, example
 from tests.config.samples import GOOD, complaints, spoilt
 
@@ -62,7 +62,7 @@ BAD_VALUES = [
         "= 280",
         "= 280\ncell_charge_v = 3450",
         (
-            "c.toml:14: packs.garage.cell_charge_v: found 3450; allowed: a number from 2 to 3.65 (V); "
+            "c.toml:14: packs.garage.cell_charge_v: found 3450; allowed: a number from 1.5 to 4.25 (V); "
             "it is in V, not mV: write cell_charge_v = 3.45"
         ),
     ),
@@ -70,8 +70,8 @@ BAD_VALUES = [
         "= 280",
         "= 280\ncell_max_v = 4.2",
         (
-            "c.toml:14: packs.garage.cell_max_v: found 4.2; allowed: a number from 2 to 3.65 (V); "
-            "write for example cell_max_v = 3.55"
+            "c.toml:14: packs.garage.cell_max_v: found 4.2; allowed for LFP cells: from 2 to 3.65 V; write "
+            'for example cell_max_v = 3.55; cells of another kind need chemistry = "nmc" or "lto"'
         ),
     ),
     (
@@ -195,7 +195,7 @@ UNKNOWN_KEYS = [
         "[inverters.house]",
         "[inverter]",
         (
-            "c.toml:22: inverter: unknown key; known here: bank, gateway, inverters, pack, packs. "
+            "c.toml:22: inverter: unknown key; known here: bank, curves, gateway, inverters, pack, packs. "
             'Did you mean "inverters"?'
         ),
     ),
@@ -225,7 +225,7 @@ def test_a_value_where_a_pack_is_expected_is_put_right() -> None:
 @pytest.mark.parametrize("table", ["gateway", "bank", "pack", "packs", "inverters"])
 def test_a_value_where_a_table_is_expected_is_put_right(table: str) -> None:
     problems = complaints(f"{table} = 3")
-    header = f"[{table}.NAME]" if table in {"packs", "inverters"} else f"[{table}]"
+    header = f"[{table}.NAME]" if table in NAMED else f"[{table}]"
     assert f"c.toml:1: {table}: found 3; allowed: a table; write its keys below {header}" in problems
 
 
@@ -267,7 +267,7 @@ def test_every_keys_example_is_allowed_and_every_key_can_say_what_is(table: str,
     name, _, value = example(model, key).partition(" = ")
     assert name == key
     assert allowed(model, key)
-    header = f"[{table}.x]" if table in {"packs", "inverters"} else f"[{table}]"
+    header = f"[{table}.x]" if table in NAMED else f"[{table}]"
     problems = complaints(f"{header}\n{key} = {value}")
     assert not [text for text in problems if f"{key}: found" in text]
 
@@ -279,7 +279,7 @@ SCALARS = st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.non
     table=st.sampled_from([*TABLES]), key=st.sampled_from(sorted({key for _, key in ALL_KEYS})), value=SCALARS
 )
 def test_any_value_of_any_key_gives_complaints_and_nothing_else(table: str, key: str, value: object) -> None:
-    header = f"[{table}.x]" if table in {"packs", "inverters"} else f"[{table}]"
+    header = f"[{table}.x]" if table in NAMED else f"[{table}]"
     assert complaints(f"{header}\n{key} = {toml(value)}")
 
 
