@@ -7,6 +7,7 @@ zero "at 0 degC and below" says so exactly.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import inf
 
 from bridge.model import Curve
@@ -106,6 +107,23 @@ def plateau(curve: Curve, level: float) -> tuple[float, float]:
                 best = (run[0], run[-1])
             run = []
     return best
+
+
+def capped(curve: Curve, level: float) -> Curve:
+    """The curve, nowhere above `level`."""
+    points = [curve[0]]
+    for (left_x, left_y), (x, y) in pairwise(curve):
+        if (left_y - level) * (y - level) < 0 and left_x < x:
+            points.append((left_x + (x - left_x) * (level - left_y) / (y - left_y), level))
+        points.append((x, y))
+    return tuple([(x, min(y, level)) for x, y in points])
+
+
+def zero_outside(curve: Curve, low: float, high: float) -> Curve:
+    """The curve between `low` and `high`, and 0 at and beyond them."""
+    after_low = [y for x, y in curve if x == low][-1:] or [at(curve, low)]
+    inner = [(x, y) for x, y in curve if low < x < high]
+    return ((low, 0.0), (low, after_low[0]), *inner, (high, at(curve, high)), (high, 0.0))
 
 
 def highest(curve: Curve, low: float, high: float) -> float:

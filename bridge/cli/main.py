@@ -7,7 +7,7 @@ import sys
 import typer
 
 from bridge import __version__
-from bridge.cli import check, decode, demo, encode, init, profiles, read, run, scan, sim
+from bridge.cli import check, curves, decode, demo, encode, init, profiles, read, run, scan, sim
 from bridge.errors import ConfigError, LinkError
 
 EXIT_MISUSE = 2
@@ -39,6 +39,7 @@ def options(
 app.command(epilog=demo.EPILOG)(demo.demo)
 app.command(epilog=run.EPILOG)(run.run)
 app.command(epilog=check.EPILOG)(check.check)
+app.command(epilog=curves.EPILOG)(curves.curves)
 app.command(epilog=decode.EPILOG)(decode.decode)
 app.command(epilog=encode.EPILOG)(encode.encode)
 app.command(epilog=scan.EPILOG)(scan.scan)
@@ -62,3 +63,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: nothing is left to say
         sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

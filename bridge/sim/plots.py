@@ -1,6 +1,6 @@
 """Draws a run: the bank with its limits, each pack with its own, charge, and cell voltages.
 
-The only importer of matplotlib, which comes with the extra `plot`.
+matplotlib comes with the extra `plot`, and is imported only to draw.
 """
 
 from __future__ import annotations
