@@ -16,7 +16,7 @@ from bridge.meeting import Meeting, Way
 from bridge.model import PackSample
 
 TRIP_SHARE = 0.8  # boards trip at 1.1 to 1.3 times what they may carry all day
-C_RATE = 0.5  # what ordinary LFP cells may be charged and discharged with all day
+C_RATE = 0.5  # what ordinary cells may be charged and discharged with all day
 
 _WAYS = ("charge", "discharge")
 

@@ -20,9 +20,10 @@ from bridge.errors import ConfigError
 
 if TYPE_CHECKING:
     from bridge.found import Found
+    from bridge.model import Chemistry
 
 EXIT_NOTHING = 1
-CHEMISTRY = "lfp"
+LIFEPO4 = "lifepo4"  # the other name of LFP
 
 EPILOG = """[b]Examples[/b]
 
@@ -54,7 +55,8 @@ def init(
     refuse_to_overwrite(config, force=force)
     plan = Plan(ports=listed(ports), seconds=seconds, ble=ble, can=can)
     inverter = _ask_inverter(yes=yes)
-    cells = _ask_cells()
+    cells = round(_ask_number("Cells in series in each pack", least=1, most=32))
+    chemistry = _ask_chemistry()
     report = look(plan)
     found = _fitting(report.found, cells)
     if not found:
@@ -62,7 +64,7 @@ def init(
         raise typer.Exit(EXIT_NOTHING)
     show(found, lines=False)
     packs = [_ask_pack(one, number, cells, yes=yes) for number, one in enumerate(found, start=1)]
-    config.write_text(_text(inverter, packs), encoding="utf-8")
+    config.write_text(_text(inverter, packs, chemistry), encoding="utf-8")
     check([config], no_ports=True)
     typer.echo(f"next: packbridge check {config} && packbridge run {config}")
 
@@ -102,15 +104,18 @@ def _ask_inverter(*, yes: bool) -> _Inverter:
     return _Inverter(profile, "socketcan", channel)
 
 
-def _ask_cells() -> int:
-    cells = _ask_number("Cells in series in each pack", least=1, most=32)
-    chemistry = str(typer.prompt(f"Cell chemistry (only {CHEMISTRY} can be configured)")).strip().lower()
-    if chemistry not in {CHEMISTRY, "lifepo4"}:
+def _ask_chemistry() -> Chemistry:
+    """Asked without a default: the wrong one would charge and discharge the cells to the wrong voltages."""
+    from bridge.model import Chemistry
+
+    known = ", ".join(Chemistry)
+    answer = str(typer.prompt(f"Cell chemistry ({known})")).strip().lower()
+    if answer not in {LIFEPO4, *Chemistry}:
         raise ConfigError(
-            f"found {chemistry!r}; the voltages here are those of LFP (LiFePO4) cells, and cells of another"
-            " kind would be charged and discharged to the wrong ones; packbridge can't run them"
+            f"found {answer!r}; known are {known} (LFP is LiFePO4), and cells of another kind would be "
+            "charged and discharged to the wrong voltages; packbridge can't run them"
         )
-    return round(cells)
+    return Chemistry.LFP if answer == LIFEPO4 else Chemistry(answer)
 
 
 def _fitting(found: Sequence[Found], cells: int) -> list[Found]:
@@ -165,9 +170,12 @@ def _ask_number(text: str, *, default: float | None = None, least: float = 0.1, 
         typer.echo(f"{answer}: allowed are {least:g} to {most:g}")
 
 
-def _text(inverter: _Inverter, packs: Sequence[_Pack]) -> str:
+def _text(inverter: _Inverter, packs: Sequence[_Pack], chemistry: Chemistry) -> str:
     from bridge.found import configuration, pack_lines
 
     keys = (("profile", inverter.profile), ("interface", inverter.interface), ("channel", inverter.channel))
     table = "\n".join(["[inverters.house]", *(f"{key} = {json.dumps(value)}" for key, value in keys), ""])
-    return configuration((pack_lines(one.found, one.name, one.values) for one in packs), inverter=table)
+    kind = f"chemistry = {json.dumps(chemistry)}"
+    return configuration(
+        ([*pack_lines(one.found, one.name, one.values), kind] for one in packs), inverter=table
+    )

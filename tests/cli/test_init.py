@@ -34,7 +34,7 @@ def test_the_answers_become_a_file_that_is_right(
 ) -> None:
     path = tmp_path / "config.toml"
     attic = ["attic", "90", "45", "80", "63"]
-    answers = ["deye-lv", "can7", "16", "lfp", *PACK, *attic]
+    answers = ["deye-lv", "can7", "16", "LiFePO4", *PACK, *attic]
     assert answered(monkeypatch, answers, path, "--ports", port) == 0
     config = configuration.load(path)
     first, second = config.packs
@@ -67,11 +67,12 @@ def test_yes_takes_what_is_safe_and_still_asks_for_cells_and_ratings(
     monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "config.toml"
-    answers = ["deye-lv", "16", "lfp", "100", "120", "0", "50", "60", "0"]
+    answers = ["deye-lv", "16", "nmc", "100", "120", "0", "50", "60", "0"]
     assert answered(monkeypatch, answers, path, "--ports", port, "--yes") == 0
     config = configuration.load(path)
     assert [pack.settings.rated_discharge_current_a for pack in config.packs] == [120.0, 60.0]
     assert [pack.settings.capacity_ah for pack in config.packs] == [100.0, 100.0]
+    assert [pack.settings.chemistry for pack in config.packs] == ["nmc", "nmc"]
 
 
 def test_answers_that_end_too_early_write_nothing(
@@ -91,12 +92,12 @@ def test_packs_with_another_number_of_cells_are_left_out(
     assert not path.exists()
 
 
-def test_cells_of_another_kind_are_refused_before_anything_is_searched(
+def test_cells_of_an_unknown_kind_are_refused_before_anything_is_searched(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "config.toml"
-    assert answered(monkeypatch, ["deye-lv", "", "14", "nmc"], path, "--ports", "/dev/ttyNONE") == 2
-    assert "LFP (LiFePO4)" in capsys.readouterr().err
+    assert answered(monkeypatch, ["deye-lv", "", "14", "lipo"], path, "--ports", "/dev/ttyNONE") == 2
+    assert "known are lfp, nmc, lto" in capsys.readouterr().err
     assert not path.exists()
 
 
