@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 import typer
 
+from bridge.battery.chemistry import PRESETS, defaults
+from bridge.battery.curve_presets import CURVE_SETS
+from bridge.battery.curves import at
 from bridge.cli.main import app
 from bridge.config import GatewayConfig, LogConfig, parse
 from bridge.config.link_checks import OWN_KEYS
-from bridge.config.schema import TABLES
+from bridge.config.schema import POINTS, TABLES
 from bridge.config.sentences import allowed, describe
-from bridge.model import BankSettings, PackSettings
+from bridge.model import BankSettings, Chemistry, PackSettings
 from bridge.protocols import contract
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +29,7 @@ SECTIONS = {
     "gateway": "[gateway]",
     "bank": "[bank]",
     "packs": "[packs.NAME]",
+    "curves": "[curves.NAME]",
     "inverters": "[inverters.NAME]",
 }
 KEYS = [(table, key) for table in SECTIONS for key in TABLES[table].model_fields]
@@ -34,7 +38,10 @@ DEFAULT_ELSEWHERE = {
     "baudrate": "the protocol's",
     "address": "the protocol's",
     "mac": "the address in `port`",
-    **dict.fromkeys(("rated_current_a", "password", "options", "balancer"), "none"),
+    **dict.fromkeys(("rated_current_a", "password", "options", "balancer", "curves"), "none"),
+    **dict.fromkeys(POINTS, "the chemistry's"),
+    **dict.fromkeys(("charge_by_mosfet_c", "discharge_by_mosfet_c"), "80 to 100 degC"),
+    **dict.fromkeys(("charge_by_soc_pct", "discharge_by_soc_pct"), "none"),
 }
 
 
@@ -110,6 +117,31 @@ def test_every_option_of_every_protocol_is_documented() -> None:
         for option, meaning in contract.load(name).spec.options.items()
         if option not in OWN_KEYS
     }
+
+
+def test_every_preset_of_curves_is_documented_with_its_source() -> None:
+    assert table("Presets") == [
+        [
+            f"`{name}`",
+            ", ".join(sorted(one.upper() for one in found.chemistries)),
+            ", ".join(f"`{key}`" for key in found.curves),
+            found.source,
+        ]
+        for name, found in sorted(CURVE_SETS.items())
+    ]
+
+
+def test_what_follows_from_a_chemistry_is_documented() -> None:
+    rows = {row[0].strip("`"): row[1:] for row in table("Chemistries")}
+    for number, chemistry in enumerate(("lfp", "nmc", "lto")):
+        own, known = PRESETS[Chemistry(chemistry)], defaults(Chemistry(chemistry))
+        for key in ("cell_charge_v", "cell_max_v", "cell_min_v", "temperature_min_charge_c"):
+            assert float(rows[f"default `{key}"][number]) == known[key]
+        assert rows["the three may be"][number] == f"{own.range_v[0]:g} to {own.range_v[1]:g}"
+        fault = rows["a fault that ends all current"][number]
+        assert fault == f"{own.far_v[1]:.2f}, {own.far_v[0]:.2f}"
+        rates = rows["charging C-rate at 5, 10, 25 degC"][number].split(", ")
+        assert [float(rate) for rate in rates] == [at(own.charge_c_rate, c) for c in (5.0, 10.0, 25.0)]
 
 
 @pytest.mark.parametrize(("where", "text"), blocks("toml"))

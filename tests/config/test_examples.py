@@ -10,6 +10,7 @@ import pytest
 from bridge.cli.main import main
 from bridge.config import load
 from bridge.config.ceiling import ceiling
+from bridge.model import Chemistry
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
 CLAIM = re.compile(
@@ -32,7 +33,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
 def test_an_example_is_marked_as_one_and_right(path: Path) -> None:
     config = load(path)
     assert config.gateway.example
-    if config.packs[0].settings.cells == 16:
+    if config.inverters:
         assert config.warnings == ()
     else:  # there is no profile yet for what these feed
         (warning,) = config.warnings
@@ -63,6 +64,7 @@ def test_the_usual_series_of_packs_are_there() -> None:
     assert {("jbd", 4, 100), ("jbd", 16, 140), ("jk", 8, 200), ("jk", 16, 150)} <= series
     assert {pack.bms for pack in packs} >= {"jk-pb", "jbd-up16s", "daly-can", "pylontech-can"}
     assert any(pack.balancer is not None for pack in packs)
+    assert {pack.settings.chemistry for pack in packs} == set(Chemistry)
 
 
 def test_check_accepts_all_of_them_where_nothing_is_plugged_in_or_installed(
