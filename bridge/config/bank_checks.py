@@ -43,8 +43,9 @@ def _chemistries_alike(draft: Draft) -> Iterator[Problem]:
         if pack.chemistry is not first.chemistry:
             yield Problem(
                 pack.at("chemistry"),
-                f"{pack.name} has {pack.chemistry.upper()} cells, {first.name} has {first.chemistry.upper()}; "
-                "no charge voltage is right for both; take one of them off this bus bar, or correct the word",
+                f"{pack.name} has {pack.chemistry.upper()} cells, {first.name} {first.chemistry.upper()}; "
+                "no charge voltage is right for both; take one of them off this bus bar, or correct the "
+                "word",
             )
 
 

@@ -33,8 +33,8 @@ def _room_for_earlier_stop(pack: PackDraft) -> Iterator[Problem]:
     if charge is not None and high is not None and charge >= high - UNPROTECTED_BELOW_V > 0:
         yield Problem(
             pack.at("cell_charge_v"),
-            f"{pack.said('cell_charge_v')} is not below {high - UNPROTECTED_BELOW_V:g} V, where charging ends "
-            f"for a BMS that cannot end it itself; write a lower cell_charge_v",
+            f"{pack.said('cell_charge_v')} is not below {high - UNPROTECTED_BELOW_V:g} V, where charging "
+            f"ends for a BMS that cannot end it itself; write a lower cell_charge_v",
         )
 
 

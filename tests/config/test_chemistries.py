@@ -71,7 +71,7 @@ def test_an_unknown_chemistry_is_refused_once() -> None:
 def test_packs_of_unlike_chemistry_on_one_bus_bar_are_refused() -> None:
     (problem,) = complaints(spoilt("= 100\nrated", '= 100\nchemistry = "nmc"\nrated'))
     assert problem == (
-        "c.toml:19: packs.attic.chemistry: attic has NMC cells, garage has LFP; no charge voltage is right "
+        "c.toml:19: packs.attic.chemistry: attic has NMC cells, garage LFP; no charge voltage is right "
         "for both; take one of them off this bus bar, or correct the word"
     )
 

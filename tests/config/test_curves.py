@@ -54,8 +54,8 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
 def test_a_preset_for_other_cells_is_refused() -> None:
     problem, _ = complaints(using('["eve-lf280k"]', more='chemistry = "nmc"'))  # of garage, of attic
     assert problem == (
-        'c.toml:10: pack.curves: "eve-lf280k" is for LFP cells, garage has NMC; leave it out, or write curves '
-        "of your own from the cells' data sheet"
+        'c.toml:10: pack.curves: "eve-lf280k" is for LFP cells, garage has NMC; leave it out, or write '
+        "curves of your own from the cells' data sheet"
     )
 
 
