@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from bridge.battery.fixed import Fixed, fixed
 from bridge.battery.smoothing import Smoother
@@ -151,10 +151,9 @@ class Memory:
         """The highest and the lowest cell."""
         cells_v = sample.cell_voltages_v
         if cells_v:
-            readable_v = [v for v in cells_v if v is not None]
-            if not readable_v:
+            high_v, low_v = _ends(cells_v)
+            if high_v is None or low_v is None:
                 return (None, None), (None, None)
-            high_v, low_v = max(readable_v), min(readable_v)
             return (high_v, cells_v.index(high_v) + 1), (low_v, cells_v.index(low_v) + 1)
         if voltage_v is None:
             return (None, None), (None, None)
@@ -179,6 +178,15 @@ class Memory:
                 known_c[i] = temperature_c
         all_c = [t for t in known_c if t is not None]
         return (min(all_c), max(all_c)) if all_c else (None, None)
+
+
+def _ends(cells_v: tuple[float | None, ...]) -> tuple[float | None, float | None]:
+    """The highest and the lowest readable value."""
+    if None not in cells_v:
+        all_v = cast(tuple[float, ...], cells_v)
+        return max(all_v), min(all_v)
+    readable_v = [v for v in cells_v if v is not None]
+    return max(readable_v, default=None), min(readable_v, default=None)
 
 
 T = TypeVar("T")
