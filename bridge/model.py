@@ -54,10 +54,11 @@ class Alarm(StrEnum):
 
 
 class Severity(Enum):
-    """What an alarm asks for: attention, or the end of current in some direction."""
+    """What an alarm asks for: attention, the end of current in some direction, or a person."""
 
     WARNING = 1
     PROTECTION = 2
+    FAULT = 3  # nothing has contained it: no current until somebody has looked and cleared it
 
 
 class Reading(TypedDict, total=False):
@@ -260,7 +261,8 @@ class PackSettings:
     charge_fuse_a, discharge_fuse_a: fuses in one path only. port_kind: "common", or "separate" for a BMS
     with C- for charging and P- for discharging; bus_on: where the inverter hangs then, "P", "C" or "tied".
     cell_charge_v: what charging aims at; cell_max_v: no charging from here; cell_min_v: no
-    discharging from here; the defaults here are those of LFP.
+    discharging from here; the defaults here are those of LFP. soc_source: "bms", or "counter" for our
+    own. excluded: not in service: it is read and shown, and certainly not on the bus.
     """
 
     name: str
@@ -284,6 +286,8 @@ class PackSettings:
     temperature_max_discharge_c: float = 60.0
     period_s: float = 1.0
     lost_after_s: float = 30.0
+    soc_source: str = "bms"
+    excluded: bool = False
 
     @property
     def charge_carry_a(self) -> float:
@@ -320,7 +324,9 @@ class BankSettings:
     current, "exclude" trusts the user that a silent pack is electrically off. rise_pct_per_s: how
     fast a limit may rise, in percent of the bank's rated current; rise_after_s: how long it must
     have been allowed before it starts to. ready_within_s: how long to wait at start for all packs.
-    join_s: over how long a returning pack is taken back in.
+    join_s: over how long a returning pack is taken back in; join_window_v_per_cell: how far its cells may
+    be from the bus's for that. soc_mode: how the packs' SoC becomes one, "weighted_edges", "weighted" or
+    "min"; soc_glide_pct_per_min: how fast it moves when packs come and go.
     """
 
     max_charge_current_a: float | None = None
@@ -330,6 +336,9 @@ class BankSettings:
     rise_after_s: float = 30.0
     ready_within_s: float = 20.0
     join_s: float = 30.0
+    join_window_v_per_cell: float = 0.03
+    soc_mode: str = "weighted_edges"
+    soc_glide_pct_per_min: float = 6.0
 
 
 class PackState(StrEnum):
@@ -342,6 +351,7 @@ class PackState(StrEnum):
     LOST = "lost"  # silent for so long that nothing is known of it
     ISOLATED = "isolated"  # both directions are off: it is not on the bus
     QUARANTINE = "quarantine"  # what it says is not plausible
+    EXCLUDED = "excluded"  # the user has taken it out of service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -419,11 +429,22 @@ class Bank:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmCause:
+    """Why an alarm of the bank stands. pack: the one that raised it; None if it is the bank's own."""
+
+    alarm: Alarm
+    severity: Severity
+    text: str
+    pack: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What the inverter is to be told, until the next decision.
 
     The four limits are always finite and never negative. constraints: every reason that was
-    weighed, for each limit, the binding one first.
+    weighed, for each limit, the binding one first. alarm_causes: every reason for the alarms, the gravest
+    first.
     """
 
     time_s: float
@@ -439,3 +460,4 @@ class Decision:
     protections: frozenset[Alarm] = NO_ALARMS
     warnings: frozenset[Alarm] = NO_ALARMS
     constraints: Mapping[Limit, tuple[Constraint, ...]] = field(default_factory=dict)
+    alarm_causes: tuple[AlarmCause, ...] = ()

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import fsum, inf
 
 from bridge.battery.alarms import Alarms
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts, Memory
 from bridge.battery.guard import guard
+from bridge.battery.imbalance import apart_v
 from bridge.battery.membership import Membership, Standing
 from bridge.battery.merge import Merger, bus_voltage
 from bridge.battery.pack_rules import PackLimits, pack_limits
@@ -28,6 +30,7 @@ from bridge.battery.separate_port import at_the_bus
 from bridge.battery.shaping import CurrentShaper, VoltageShaper, ceil_to_quantum
 from bridge.battery.sharing import CapacitySharing, Sharing
 from bridge.battery.soc import StateOfCharge, within_edges
+from bridge.battery.watch import Watch
 from bridge.model import (
     BankSettings,
     Constraint,
@@ -53,12 +56,15 @@ class Aggregator:
         self._sharing = CapacitySharing() if sharing is None else sharing
         self._membership = Membership(packs, settings.join_s)
         self._known = {pack.name: _Known(pack) for pack in packs}
-        self._charge = _shaper(packs, Limit.CCL, settings)
-        self._discharge = _shaper(packs, Limit.DCL, settings)
+        in_service = [pack for pack in packs if not pack.excluded]
+        self._charge = _shaper(in_service, Limit.CCL, settings)
+        self._discharge = _shaper(in_service, Limit.DCL, settings)
         self._voltage = VoltageShaper()
-        self._soc = StateOfCharge()
+        self._soc = StateOfCharge(settings)
         self._merger = Merger()
+        self._watch = Watch(packs, settings)
         self._alarms = Alarms()
+        self._published_a = 0.0, 0.0
         self._started_s = inf
         self._ready = False
         self._last_voltage_v: float | None = None
@@ -74,7 +80,10 @@ class Aggregator:
         known = self._known[pack]
         verdict = known.plausibility.check(at_the_bus(sample, known.settings), now)
         if self._membership.heard(pack, verdict, now) and verdict.sample is not None:
-            known.take(verdict.sample)
+            facts = known.take(verdict.sample)
+            self._soc.heard(facts)
+            if not facts.settings.excluded:
+                self._watch.heard(facts)
 
     def link(self, pack: str, up: bool, now: float) -> None:  # noqa: FBT001  # the state is the event
         """The way to `pack` broke, or is whole again."""
@@ -86,6 +95,10 @@ class Aggregator:
         self._membership.informed(pack, info)
         self._known[pack].informed(info)
 
+    def clear_faults(self) -> None:
+        """Somebody has looked at what ended all current: let it flow again, unless it is still wrong."""
+        self._watch.faults.clear()
+
     def members(self, now: float) -> tuple[Member, ...]:
         """Every pack as it stands at `now`, in the order of the configuration."""
         return self._membership.members(now)
@@ -95,13 +108,14 @@ class Aggregator:
         self._start(now)
         settled = self._ready
         standings = self._membership.standings(now)
-        members = [standing.member for standing in standings]
+        members = [standing.member for standing in standings]  # without those that are out of service
         self._sharing.observe(members, now)
         context = self._context(standings, now)
         drafted = self._decision(context, now, settled=settled)
         decision = guard(drafted, members, self._settings, now)
         if decision is not drafted:
             self._begin_again_at(decision, drafted)
+        self._published_a = decision.charge_current_limit_a, decision.discharge_current_limit_a
         return decision
 
     def _begin_again_at(self, decision: Decision, drafted: Decision) -> None:
@@ -115,7 +129,7 @@ class Aggregator:
         self._started_s = min(self._started_s, now)
 
     def _context(self, standings: Sequence[Standing], now: float) -> Context:
-        packs = tuple([self._known[standing.member.name].pack(standing) for standing in standings])
+        packs = self._packs(standings)
         voltage_v = bus_voltage(packs)
         if voltage_v is not None:
             self._last_voltage_v = voltage_v
@@ -128,7 +142,23 @@ class Aggregator:
             last_voltage_v=self._last_voltage_v,
             any_active=any(pack.member.state is PackState.ACTIVE for pack in packs),
             any_heard=any(pack.heard for pack in packs),
+            watched=self._watch.constraints(packs, self._published_a, now),
         )
+
+    def _packs(self, standings: Sequence[Standing]) -> tuple[Pack, ...]:
+        """All packs in service, suspects made uncertain; and whether a pack that joins fits to the bus."""
+        packs = tuple(
+            [self._known[s.member.name].pack(s, self._soc.counted(s.member.name)) for s in standings]
+        )
+        for pack in packs:
+            if pack.member.state is PackState.JOINING:
+                volts = apart_v(pack, packs)
+                window_v = self._settings.join_window_v_per_cell * pack.member.settings.cells
+                self._membership.apart(pack.member.name, apart=volts is not None and abs(volts) > window_v)
+        suspects = self._watch.suspects(packs)
+        if suspects:
+            packs = tuple([replace(p, certainty=0.0) if p.member.name in suspects else p for p in packs])
+        return packs
 
     def _waiting_for(self, standings: Sequence[Standing], now: float) -> tuple[str, ...]:
         """The packs that start-up waits for; it ends once, for good."""
@@ -146,7 +176,13 @@ class Aggregator:
         dcl = self._discharge.shape(least[Limit.DCL], now)
         cvl = self._voltage.shape(least[Limit.CVL], now, settled=settled)
         soc = within_edges(self._soc.follow(context.packs, now, settled=settled), context.packs, dcl)
-        protections, warnings = self._alarms.merge(context.packs, now, starting=bool(context.waiting_for))
+        alarms = self._alarms.merge(
+            context.packs,
+            now,
+            starting=bool(context.waiting_for),
+            watched=(*self._watch.causes(context.packs, now), *self._soc.causes(context.packs)),
+            latched=self._watch.faults.latched.values(),
+        )
         for limit, value in ((Limit.CCL, ccl), (Limit.DCL, dcl), (Limit.CVL, cvl)):
             reasons[limit][:0] = _shaped(limit, value, least[limit])
         return Decision(
@@ -158,9 +194,10 @@ class Aggregator:
             discharge_current_limit_a=dcl,
             charge_enabled=ccl > 0,
             discharge_enabled=dcl > 0,
-            protections=protections,
-            warnings=warnings,
+            protections=alarms.protections,
+            warnings=alarms.warnings,
             constraints={limit: tuple(found) for limit, found in reasons.items()},
+            alarm_causes=alarms.causes,
         )
 
 
@@ -174,20 +211,30 @@ class _Known:
         self._facts: Facts | None = None
         self._limits = PackLimits()
 
-    def take(self, sample: PackSample) -> None:
+    def take(self, sample: PackSample) -> Facts:
         self._facts = self._memory.facts(sample)
         self._limits = pack_limits(self._facts)
+        return self._facts
 
     def informed(self, info: PackInfo) -> None:
         self._memory.informed(info)
         if self._facts is not None:
             self.take(self._facts.sample)
 
-    def pack(self, standing: Standing) -> Pack:
+    def pack(self, standing: Standing, counted_soc: float | None) -> Pack:
         member, state = standing.member, standing.member.state
         heard = state in _HEARD
         trusted = heard or state is PackState.STALE
-        return Pack(member, heard, trusted, standing.certainty, standing.counts, self._facts, self._limits)
+        return Pack(
+            member,
+            heard,
+            trusted,
+            standing.certainty,
+            standing.counts,
+            self._facts,
+            self._limits,
+            counted_soc,
+        )
 
 
 def _shaper(packs: Sequence[PackSettings], limit: Limit, settings: BankSettings) -> CurrentShaper:

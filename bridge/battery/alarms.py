@@ -1,18 +1,21 @@
-"""Which alarms of packs are alarms of the bank.
+"""Which alarms of packs are alarms of the bank, how grave they are, and who raised them.
 
 A pack that its own BMS has switched off is contained: the bank goes on with the others, and the
 inverter gets a warning, because many inverters answer a protection flag by stopping the whole house.
 It becomes a protection of the bank when no pack is left in that direction, when the pack's switch is
 still closed after 10 s, or when the condition is one that nothing has contained (`faults`).
+
+What one pack says stands for that pack alone: two that flicker in turn make no lasting alarm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from bridge.battery.context import Pack
 from bridge.battery.faults import fault
-from bridge.model import NO_ALARMS, Alarm
+from bridge.model import NO_ALARMS, Alarm, AlarmCause, Severity
 
 UNCONTAINED_S = 10.0
 WARN_AFTER_S, WARN_FOR_S = 3.0, 10.0  # a warning is raised after, and kept for, so long
@@ -47,12 +50,26 @@ MUST_BE_CONTAINED = frozenset(
     {
         Alarm.CELL_OVERVOLTAGE,
         Alarm.CELL_UNDERVOLTAGE,
+        Alarm.PACK_OVERVOLTAGE,
+        Alarm.PACK_UNDERVOLTAGE,
         Alarm.CHARGE_OVERTEMPERATURE,
         Alarm.DISCHARGE_OVERTEMPERATURE,
+        Alarm.MOSFET_OVERTEMPERATURE,
     }
 )
 
 NOT_A_COMPLAINT = frozenset({Alarm.FULLY_CHARGED})
+
+
+class BankAlarms(NamedTuple):
+    """The alarms of one decision; a fault is among the protections. causes: the gravest first."""
+
+    protections: frozenset[Alarm]
+    warnings: frozenset[Alarm]
+    causes: tuple[AlarmCause, ...]
+
+
+NOTHING = BankAlarms(NO_ALARMS, NO_ALARMS, ())
 
 
 class Alarms:
@@ -64,66 +81,111 @@ class Alarms:
         self._closed_since: dict[tuple[str, Alarm], float] = {}
 
     def merge(
-        self, packs: Sequence[Pack], now: float, *, starting: bool
-    ) -> tuple[frozenset[Alarm], frozenset[Alarm]]:
-        """Protections and warnings of the bank. starting: packs may be missing yet."""
+        self,
+        packs: Sequence[Pack],
+        now: float,
+        *,
+        starting: bool,
+        watched: Iterable[AlarmCause] = (),
+        latched: Iterable[AlarmCause] = (),
+    ) -> BankAlarms:
+        """The bank's alarms at `now`. starting: packs may be missing yet. watched: warnings that no BMS
+        gives; latched: faults that stand until they are cleared.
+        """
         trusted = [pack for pack in packs if pack.trusted]
-        protections = self._protections.update(self._bank_protections(trusted, now), now)
-        warnings = self._warnings.update(_complaints(trusted), now)
-        heard = sum([pack.heard for pack in packs])
-        if not starting and heard < len(packs):
-            warnings |= {Alarm.BMS_COMMUNICATION}
-            if heard == 0:
-                protections |= {Alarm.BMS_COMMUNICATION}
-        return protections, warnings
+        protections = self._protections.update([*latched, *self._bank_protections(trusted, now)], now)
+        warnings = self._warnings.update([*_complaints(trusted), *watched], now)
+        silent = [] if starting else [pack for pack in packs if not pack.heard]
+        if not protections and not warnings and not silent:
+            return NOTHING
+        warnings += [_silence(pack, Severity.WARNING) for pack in silent]
+        if len(silent) == len(packs):
+            protections += [_silence(pack, Severity.PROTECTION) for pack in silent]
+        return BankAlarms(
+            frozenset([cause.alarm for cause in protections]),
+            frozenset([cause.alarm for cause in warnings]),
+            _gravest_first([*protections, *warnings]),
+        )
 
-    def _bank_protections(self, trusted: Sequence[Pack], now: float) -> set[Alarm]:
-        found: set[Alarm] = set()
+    def _bank_protections(self, trusted: Sequence[Pack], now: float) -> Iterator[AlarmCause]:
         closed: dict[tuple[str, Alarm], float] = {}
         for pack in trusted:
             if pack.facts is None:
                 continue
+            name = pack.member.name
             if (grave := fault(pack.facts)) is not None:
-                found.add(grave[0])
+                yield AlarmCause(alarm=grave[0], severity=Severity.FAULT, text=grave[1], pack=name)
             for alarm in pack.facts.sample.protections - NOT_A_COMPLAINT:
                 if not _direction_left(alarm, trusted):
-                    found.add(alarm)
+                    yield _protection(alarm, name, "its BMS ended this, and no pack is left")
                 elif alarm in MUST_BE_CONTAINED and _switch_closed(alarm, pack):
-                    key = pack.member.name, alarm
+                    key = name, alarm
                     closed[key] = self._closed_since.get(key, now)
                     if now - closed[key] > UNCONTAINED_S:
-                        found.add(alarm)
+                        yield _protection(alarm, name, "its BMS reports it, but its switch is closed")
         self._closed_since = closed
-        return found
 
 
 class _Debounce:
-    """A set of alarms whose members come after a delay and stay for a while."""
+    """Causes that come after a delay and stay for a while. What stays longest has the latest text."""
 
     def __init__(self, after_s: float, for_s: float) -> None:
         self._after_s = after_s
         self._for_s = for_s
-        self._first_s: dict[Alarm, float] = {}
-        self._shown_until_s: dict[Alarm, float] = {}
+        self._first_s: dict[tuple[Alarm, str | None], float] = {}
+        self._shown: dict[tuple[Alarm, str | None], tuple[float, AlarmCause]] = {}
 
-    def update(self, present: set[Alarm], now: float) -> frozenset[Alarm]:
-        if not present and not self._shown_until_s and not self._first_s:
-            return NO_ALARMS
-        self._first_s = {alarm: self._first_s.get(alarm, now) for alarm in present}
-        for alarm, first_s in self._first_s.items():
-            if now - first_s >= self._after_s:
-                self._shown_until_s[alarm] = now + self._for_s
-        self._shown_until_s = {alarm: until for alarm, until in self._shown_until_s.items() if now < until}
-        return frozenset(self._shown_until_s)
+    def update(self, present: Sequence[AlarmCause], now: float) -> list[AlarmCause]:
+        if not present and not self._shown and not self._first_s:
+            return []
+        first_s: dict[tuple[Alarm, str | None], float] = {}
+        for cause in present:
+            key = cause.alarm, cause.pack
+            first_s[key] = self._first_s.get(key, now)
+            if now - first_s[key] >= self._after_s:
+                self._shown[key] = now + self._for_s, self._graver(key, cause, now)
+        self._first_s = first_s
+        self._shown = {key: shown for key, shown in self._shown.items() if now < shown[0]}
+        return [cause for _, cause in self._shown.values()]
+
+    def _graver(self, key: tuple[Alarm, str | None], cause: AlarmCause, now: float) -> AlarmCause:
+        """Of two causes of one alarm in one decision the graver, or the first."""
+        until_s, shown = self._shown.get(key, (0.0, cause))
+        same_decision = until_s == now + self._for_s
+        return shown if same_decision and shown.severity.value >= cause.severity.value else cause
 
 
-def _complaints(packs: Iterable[Pack]) -> set[Alarm]:
-    found: set[Alarm] = set()
+def _gravest_first(causes: Sequence[AlarmCause]) -> tuple[AlarmCause, ...]:
+    """Sorted, and without the lighter half of what a pack raises twice."""
+    ordered = sorted(causes, key=lambda cause: (-cause.severity.value, cause.alarm, cause.pack or ""))
+    first: dict[tuple[Alarm, str | None], AlarmCause] = {}
+    for cause in ordered:
+        first.setdefault((cause.alarm, cause.pack), cause)
+    return tuple(first.values())
+
+
+def _complaints(packs: Iterable[Pack]) -> Iterator[AlarmCause]:
     for pack in packs:
         sample = pack.member.sample
-        if sample is not None and (sample.protections or sample.warnings):
-            found |= (sample.protections | sample.warnings) - NOT_A_COMPLAINT
-    return found
+        if sample is None or not (sample.protections or sample.warnings):
+            continue
+        for alarm in (sample.protections | sample.warnings) - NOT_A_COMPLAINT:
+            what = "its BMS has ended this" if alarm in sample.protections else "its BMS warns of it"
+            yield _cause(alarm, Severity.WARNING, pack.member.name, what)
+
+
+def _silence(pack: Pack, severity: Severity) -> AlarmCause:
+    age_s, state = pack.member.age_s, pack.member.state.value
+    heard = "never heard" if age_s is None else f"{state}, last heard {age_s:.0f} s ago"
+    return _cause(Alarm.BMS_COMMUNICATION, severity, pack.member.name, heard)
+
+
+def _protection(alarm: Alarm, pack: str, what: str) -> AlarmCause:
+    return _cause(alarm, Severity.PROTECTION, pack, what)
+
+
+def _cause(alarm: Alarm, severity: Severity, pack: str, what: str) -> AlarmCause:
+    return AlarmCause(alarm=alarm, severity=severity, text=f"{pack}: {what}", pack=pack)
 
 
 def _direction_left(alarm: Alarm, packs: Iterable[Pack]) -> bool:
@@ -137,6 +199,9 @@ def _direction_left(alarm: Alarm, packs: Iterable[Pack]) -> bool:
 
 
 def _switch_closed(alarm: Alarm, pack: Pack) -> bool:
+    """Whether a switch that should have ended this is not known to be open."""
     sample = pack.member.sample
     assert sample is not None  # it has facts
-    return (sample.charge_fet_on if alarm in CHARGING else sample.discharge_fet_on) is not False
+    charge_closed = alarm not in DISCHARGING and sample.charge_fet_on is not False
+    discharge_closed = alarm not in CHARGING and sample.discharge_fet_on is not False
+    return charge_closed or discharge_closed

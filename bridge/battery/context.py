@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bridge.battery.facts import Facts
 from bridge.battery.pack_rules import PackLimits
 from bridge.battery.sharing import Sharing
-from bridge.model import BankSettings, Member
+from bridge.model import BankSettings, Constraint, Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Pack:
     """One pack. heard: it speaks at the moment, and is believed; trusted: what it said last still
     holds, shrinking or not; an untrusted pack is lost, in quarantine or unknown. certainty: how far the
     bank may count on it, 0..1. counts: whether its SoC and voltage are the bank's. facts: None until it
-    was heard. limits: what it allows by itself; empty until it was heard.
+    was heard. limits: what it allows by itself; empty until it was heard. counted_soc: our own counter's.
     """
 
     member: Member
@@ -25,6 +25,14 @@ class Pack:
     counts: bool
     facts: Facts | None
     limits: PackLimits
+    counted_soc: float | None = None
+
+    @property
+    def soc(self) -> float | None:
+        """The state of charge to go by, 0..1: the BMS's, or our own counter's where the user wants that."""
+        if self.member.settings.soc_source == "counter":
+            return self.counted_soc
+        return None if self.member.sample is None else self.member.sample.soc
 
     @property
     def open_switch(self) -> bool:
@@ -38,7 +46,8 @@ class Pack:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The bank. waiting_for: packs that start-up still waits for, empty once it is over. voltage_v: of the
-    bus, from packs that are heard; last_voltage_v: the same, or what it was last.
+    bus, from packs that are heard; last_voltage_v: the same, or what it was last. watched: what follows
+    from the watch over the packs' behaviour (`watch`).
     """
 
     settings: BankSettings
@@ -49,3 +58,4 @@ class Context:
     last_voltage_v: float | None
     any_active: bool
     any_heard: bool
+    watched: tuple[Constraint, ...] = ()

@@ -1,12 +1,25 @@
-"""Conditions that no pack's own protection has contained: they end all current of the bank."""
+"""Conditions that no pack's own protection has contained: they end all current of the bank.
+
+They act in the decision that sees them. One that a second sample confirms is latched: the current stays
+off, also when the cell has recovered, until a person has looked and cleared it. A single reading from a
+dying probe so costs a moment, not the night.
+
+    a cell 0.25 V above its maximum or 1 V below its minimum    3.80 and 1.80 V for LFP
+    cells above 65 degC, switches above 100 degC, fire
+    more than 2 A against a switch that is reported off         for 5 s; not what its diode lets through
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bridge.battery.facts import Facts
-from bridge.model import Alarm
+from bridge.model import Alarm, AlarmCause, Constraint, Limit, Severity
 
 CELL_HOT_C = 65.0
 MOSFET_HOT_C = 100.0
+AGAINST_SWITCH_A, AGAINST_SWITCH_S = 2.0, 5.0
+LATCH_SAMPLES = 2
 
 
 def fault(facts: Facts) -> tuple[Alarm, str] | None:
@@ -23,4 +36,67 @@ def fault(facts: Facts) -> tuple[Alarm, str] | None:
     mosfet_c = facts.mosfet_temperature_c
     if mosfet_c is not None and mosfet_c > MOSFET_HOT_C:
         return Alarm.MOSFET_OVERTEMPERATURE, f"{own.name}: switches at {mosfet_c:.0f} degC"
+    return None
+
+
+class Faults:
+    """Latches what was confirmed. Feed it every trusted sample."""
+
+    def __init__(self) -> None:
+        self.latched: dict[tuple[str, Alarm], AlarmCause] = {}
+        self._seen: dict[
+            str, tuple[Alarm, int]
+        ] = {}  # the fault in the samples up to the last, and in how many
+        self._against_s: dict[str, float] = {}  # since when current flows against a switch
+
+    def heard(self, facts: Facts) -> None:
+        """A trusted sample, digested."""
+        name = facts.settings.name
+        found = fault(facts)
+        if found is None:
+            self._seen.pop(name, None)
+        else:
+            alarm, count = self._seen.get(name, (found[0], 0))
+            self._seen[name] = found[0], (count if alarm is found[0] else 0) + 1
+            if self._seen[name][1] >= LATCH_SAMPLES:
+                self._latch(name, *found)
+        self._watch_switch(name, facts)
+
+    def clear(self) -> None:
+        """Somebody has looked. What is still wrong acts on, and latches again with the next two samples."""
+        self.latched.clear()
+        self._seen.clear()
+        self._against_s.clear()
+
+    def constraints(self) -> Iterator[Constraint]:
+        """No current, for everything that is latched."""
+        for cause in self.latched.values():
+            for limit in (Limit.CCL, Limit.DCL):
+                text = f"{cause.text}, until it is cleared"
+                yield Constraint(limit=limit, value=0.0, rule="fault", text=text, pack=cause.pack)
+
+    def _watch_switch(self, name: str, facts: Facts) -> None:
+        against = _against_switch(facts)
+        if against is None:
+            self._against_s.pop(name, None)
+            return
+        since_s = self._against_s.setdefault(name, facts.sample.time_s)
+        if facts.sample.time_s - since_s >= AGAINST_SWITCH_S:
+            self._latch(name, *against)
+
+    def _latch(self, name: str, alarm: Alarm, text: str) -> None:
+        if (name, alarm) not in self.latched:
+            self.latched[name, alarm] = AlarmCause(alarm=alarm, severity=Severity.FAULT, text=text, pack=name)
+
+
+def _against_switch(facts: Facts) -> tuple[Alarm, str] | None:
+    """Current through a switch that is said to be off, in the direction that it should block."""
+    sample, name = facts.sample, facts.settings.name
+    amps = sample.current_a
+    if amps is None:
+        return None
+    if amps > AGAINST_SWITCH_A and sample.charge_fet_on is False:
+        return Alarm.CHARGE_FET_FAULT, f"{name}: {amps:.0f} A flow in with the charge switch off"
+    if amps < -AGAINST_SWITCH_A and sample.discharge_fet_on is False:
+        return Alarm.DISCHARGE_FET_FAULT, f"{name}: {-amps:.0f} A flow out with the discharge switch off"
     return None

@@ -35,7 +35,9 @@ def guard(decision: Decision, members: Sequence[Member], bank: BankSettings, now
     """`decision`, lowered to what `members` and the user's settings allow at `now`.
 
     Each limit that had to be lowered (DVL: raised) says so in a first constraint of the rule "guard".
+    A pack that the user has taken out of service is none of them.
     """
+    members = [m for m in members if not m.settings.excluded]
     heard = [
         (m, s)
         for m in members

@@ -9,6 +9,10 @@ Every pack has a seat from the start and never loses it. What is heard moves it 
     any -> quarantine                       3 implausible samples in a row
     lost, isolated, quarantine -> joining   taken back in over `join_s`
     stale -> what it was                    3 plausible samples
+    excluded                                for good, by the user's word: heard and shown, no member
+
+A pack that returns must fit to the bus: as long as its voltage is outside the join window (`apart`), the
+time of joining begins again. That holds for every pack alike, there is no main one.
 
 `Standing.certainty` is what the limits are drawn with: 1 is a pack that the bank may count on, 0 one
 that may or may not be on the bus, and a pack that returns rises from 0 to 1. Its last data keeps its
@@ -49,6 +53,7 @@ class Membership:
 
     def __init__(self, packs: Sequence[PackSettings], join_s: float) -> None:
         self._seats = {pack.name: _Seat(pack, join_s) for pack in packs}
+        self._in_service = [self._seats[pack.name] for pack in packs if not pack.excluded]
 
     def heard(self, pack: str, verdict: Verdict, now: float) -> bool:
         """A sample of `pack` was judged; says whether it is the pack's trusted sample from here on."""
@@ -66,13 +71,17 @@ class Membership:
         """`pack` said who it is and what its BMS is set to."""
         self._seats[pack].info = info
 
+    def apart(self, pack: str, *, apart: bool) -> None:
+        """Whether `pack` is too far from the bus to join it."""
+        self._seats[pack].apart = apart
+
     def standings(self, now: float) -> tuple[Standing, ...]:
-        """Every pack as it stands at `now`, in the order of the configuration."""
-        return tuple([seat.standing(now) for seat in self._seats.values()])
+        """Every pack in service as it stands at `now`, in the order of the configuration."""
+        return tuple([seat.standing(now) for seat in self._in_service])
 
     def members(self, now: float) -> tuple[Member, ...]:
         """Every pack as it stands at `now`, in the order of the configuration."""
-        return tuple([standing.member for standing in self.standings(now)])
+        return tuple([seat.standing(now).member for seat in self._seats.values()])
 
 
 class _Seat:
@@ -81,10 +90,11 @@ class _Seat:
     def __init__(self, settings: PackSettings, join_s: float) -> None:
         self.info: PackInfo | None = None
         self.link_up = True
+        self.apart = False
         self._settings = settings
         self._join_s = join_s
         self._fresh_s = fresh_s(settings)
-        self._state = PackState.UNKNOWN
+        self._state = PackState.EXCLUDED if settings.excluded else PackState.UNKNOWN
         self._before = PackState.UNKNOWN  # what it was before it fell silent
         self._sample: PackSample | None = None
         self._heard_s = -inf  # when anything new was said, believed or not
@@ -103,6 +113,8 @@ class _Seat:
 
     def advance(self, now: float) -> None:
         """What silence alone does to the state."""
+        if self._state is PackState.EXCLUDED:
+            return
         if self._state is PackState.QUARANTINE:
             if now - self._heard_s > self._settings.lost_after_s:
                 self._fall(PackState.LOST)
@@ -123,6 +135,9 @@ class _Seat:
         if now - self._heard_s > self._fresh_s:
             self._plausible = self._implausible = 0
         self._heard_s = now
+        if self._state is PackState.EXCLUDED:
+            self._sample = verdict.sample
+            return True
         self._count(plausible=verdict.plausible, now=now)
         if self._implausible >= DISTRUST_SAMPLES:
             self._state = PackState.QUARANTINE
@@ -175,6 +190,9 @@ class _Seat:
         return PackState.JOINING
 
     def _joined(self, now: float) -> bool:
+        if self._returning and self.apart:
+            self._since_s = now
+            return False
         confirmed = self._plausible >= CONFIRM_SAMPLES
         return confirmed and (not self._returning or now - self._since_s >= self._join_s)
 
@@ -186,6 +204,8 @@ class _Seat:
         if self._state is PackState.ACTIVE:
             return 1.0
         if self._state is not PackState.JOINING or not self._returning or self._plausible < CONFIRM_SAMPLES:
+            return 0.0
+        if self.apart:
             return 0.0
         return min(1.0, (now - self._since_s) / self._join_s) if self._join_s > 0 else 1.0
 

@@ -13,7 +13,7 @@ from math import fsum
 from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
 from bridge.battery.membership import both_off
-from bridge.model import Bank, PackSample, PackSettings
+from bridge.model import Bank, PackSample
 
 HOT_C, COLD_C = 40.0, 10.0  # beyond these the extreme is shown, not the mean
 HYSTERESIS_C = 2.0
@@ -47,6 +47,7 @@ class Merger:
         known = [p.facts for p in packs if p.facts is not None and p.trusted]
         heard = [p.facts.sample for p in packs if p.facts is not None and p.heard]
         counting = [(p.member.settings, p.facts.sample) for p in packs if p.facts is not None and p.counts]
+        charges_ah = [_remaining_ah(p, p.facts.sample) for p in packs if p.facts is not None and p.counts]
         high_v, high_pack, high_index = _highest(known)
         low_v, low_pack, low_index = _lowest(known)
         hottest_c = max([f.temperature_max_c for f in known if f.temperature_max_c is not None], default=None)
@@ -56,7 +57,7 @@ class Merger:
             current_a=_sum([sample.current_a for sample in heard]),
             soc=soc,
             soh=_mean([(own.capacity_ah, sample.soh) for own, sample in counting]),
-            remaining_ah=_sum([_remaining_ah(own, sample) for own, sample in counting]),
+            remaining_ah=_sum(charges_ah),
             full_ah=_sum([_or(sample.full_ah, own.capacity_ah) for own, sample in counting]),
             design_ah=fsum([pack.member.settings.capacity_ah for pack in packs]),
             cycles=max([s.cycles for _, s in counting if s.cycles is not None], default=None),
@@ -119,10 +120,11 @@ def _middle_c(facts: Facts) -> float | None:
     return fsum(readable_c) / len(readable_c) if readable_c else None
 
 
-def _remaining_ah(own: PackSettings, sample: PackSample) -> float | None:
-    if sample.remaining_ah is not None:
+def _remaining_ah(pack: Pack, sample: PackSample) -> float | None:
+    own = pack.member.settings
+    if sample.remaining_ah is not None and own.soc_source == "bms":
         return sample.remaining_ah
-    return None if sample.soc is None else sample.soc * own.capacity_ah
+    return None if pack.soc is None else pack.soc * own.capacity_ah
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

@@ -51,6 +51,11 @@ def uncontained_fault(context: Context) -> Iterable[Constraint]:
             yield from _no_current("fault", found[1], pack.member.name)
 
 
+def watched(context: Context) -> Iterable[Constraint]:
+    """What the watch over the packs' behaviour found: latched faults, and current through diodes."""
+    return context.watched
+
+
 def shared_current(context: Context) -> Iterable[Constraint]:
     """What the packs may carry, each at its share of the bank's current."""
     for limit in (Limit.CCL, Limit.DCL):
@@ -123,6 +128,7 @@ RULES: tuple[Rule, ...] = (
     start_up,
     nothing_heard,
     uncontained_fault,
+    watched,
     shared_current,
     one_way_pack,
     bank_maximum,

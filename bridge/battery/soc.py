@@ -1,36 +1,67 @@
-"""The bank's state of charge: a weighted mean that knows its weakest pack and never jumps.
+"""The bank's state of charge: one number for many packs, that knows its weakest pack and never jumps.
 
-The mean is weighted by capacity over the packs that count. Toward empty it gives way to the lowest
-pack, because that one trips first and leaves its load to the rest. When packs come or go the shown
-value glides to the new mean; when none is left, it stays where it was. 100 % is shown only when the
-bank is full and 0 % only when it is empty, because inverters act on both.
+`soc_mode` says how the packs' values become one: `weighted` by capacity over the packs that count;
+`weighted_edges` the same, but toward empty it gives way to the lowest pack, because that one trips
+first and leaves its load to the rest; `min` is the lowest pack always. When packs come or go the shown
+value glides to the new one at `soc_glide_pct_per_min`; when none is left, it stays where it was.
+
+100 % is shown only when the bank is full and 0 % only when it is empty, because inverters act on both.
+While a cell holds discharging back, no more than 5 % is shown, whatever the packs say: a house that is
+told 40 % and gets no current is told a lie. That too is approached, not jumped to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import fsum, inf
+from typing import NamedTuple
 
 from bridge.battery.chemistry import preset
 from bridge.battery.context import Pack
-from bridge.model import PackSettings
+from bridge.battery.coulombs import Counter, restored, saved
+from bridge.battery.facts import Facts
+from bridge.model import Alarm, AlarmCause, BankSettings, PackSettings, Severity
 
-GLIDE_PER_S = 0.005  # while packs have come or gone
-FOLLOW_PER_S = 0.01  # otherwise
+FOLLOW_PER_S = 0.01  # while the packs stay the same
 STEP_MAX_S = 3.0
 LOW_BEGINS, LOW_ENDS = 0.15, 0.05  # of the lowest pack: from where on, and where only it counts
 ALMOST_FULL, ALMOST_EMPTY = 0.99, 0.01
+STOPPED_ABOVE, STOPPED_SHOWS = 0.10, 0.05  # a stop by voltage above so much charge is a contradiction
 FULL_C_RATE = 0.05  # the charging current at which a full cell is `Preset.full_rise_v` above its rest
 
 
 class StateOfCharge:
-    """The shown value, which has a memory."""
+    """The shown value, which has a memory, and the counters of all packs."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: BankSettings | None = None) -> None:
+        own = BankSettings() if settings is None else settings
+        self._mode = own.soc_mode
+        self._glide_per_s = own.soc_glide_pct_per_min / 6000.0
+        self._counters: dict[str, Counter] = {}
         self._soc: float | None = None
         self._now = inf
-        self._names: frozenset[str] = frozenset()
+        self._parts: tuple[tuple[str, bool], ...] = ()
         self._gliding = False
+        self._contradicted = False
+
+    def heard(self, facts: Facts) -> None:
+        """A trusted sample, digested."""
+        self._counters.setdefault(facts.settings.name, Counter()).take(facts, full=full(facts))
+
+    def counted(self, pack: str) -> float | None:
+        """What our own counter of a pack says, 0..1; None before it has begun."""
+        counter = self._counters.get(pack)
+        return None if counter is None else counter.soc
+
+    def state(self) -> dict[str, object]:
+        """What to keep over a restart, as JSON can carry it."""
+        return {"counters": saved(self._counters)}
+
+    def restore(self, state: object) -> None:
+        """Go on from what `state` gave; what does not fit is left out. Call it before anything is heard."""
+        counters = state.get("counters") if isinstance(state, Mapping) else None
+        if isinstance(counters, Mapping):
+            self._counters = {str(name): restored(one) for name, one in counters.items()}
 
     def follow(self, packs: Sequence[Pack], now: float, *, settled: bool) -> float | None:
         """The value to show at `now`, 0..1, edges apart. settled: False while the bank starts, when every
@@ -41,16 +72,47 @@ class StateOfCharge:
         known = _known(packs)
         if not known:
             return self._soc
-        target = _target(known)
-        names = frozenset([own.name for own, _ in known])
-        self._gliding = self._gliding or names != self._names
-        self._names = names
+        target = self._target(known)
+        self._note(known, contradicted=target > STOPPED_ABOVE and any(_stops(pack) for pack in packs))
         if self._soc is None or not settled:
             self._soc = target
-        step = (GLIDE_PER_S if self._gliding else FOLLOW_PER_S) * elapsed_s
+        step = (self._glide_per_s if self._gliding else FOLLOW_PER_S) * elapsed_s
+        if self._contradicted:
+            target, step = STOPPED_SHOWS, FOLLOW_PER_S * elapsed_s
         self._soc = min(max(target, self._soc - step), self._soc + step)
         self._gliding = self._gliding and self._soc != target
         return self._soc
+
+    def causes(self, packs: Sequence[Pack]) -> Iterator[AlarmCause]:
+        """Where what is said of the charge cannot be true; as of the last `follow`."""
+        for pack in packs:
+            if not pack.counts:
+                continue
+            name, counter = pack.member.name, self._counters.get(pack.member.name)
+            if counter is not None and counter.drifted:
+                yield _drift(name, counter.contradiction)
+            if self._contradicted and _stops(pack):
+                yield _drift(name, "a cell is at its lower stop while the bank is said to be above 10 %")
+
+    def _note(self, known: Sequence[_Part], *, contradicted: bool) -> None:
+        """What is news, so that the shown value glides."""
+        parts = tuple([(part.own.name, part.leads) for part in known])
+        if parts != self._parts or (self._contradicted and not contradicted):
+            self._gliding = True
+        self._parts, self._contradicted = parts, contradicted
+
+    def _target(self, known: Sequence[_Part]) -> float:
+        # A pack that cannot be discharged any more has left its load to the others already.
+        lowest = min([part.soc for part in known if part.leads] or [part.soc for part in known])
+        if self._mode == "min":
+            return lowest
+        mean = fsum([part.own.capacity_ah * part.soc for part in known]) / fsum(
+            [part.own.capacity_ah for part in known]
+        )
+        if self._mode == "weighted":
+            return mean
+        weight = min(1.0, max(0.0, (lowest - LOW_ENDS) / (LOW_BEGINS - LOW_ENDS)))
+        return weight * mean + (1.0 - weight) * lowest
 
 
 def within_edges(soc: float | None, packs: Sequence[Pack], discharge_limit_a: float) -> float | None:
@@ -64,37 +126,53 @@ def within_edges(soc: float | None, packs: Sequence[Pack], discharge_limit_a: fl
     return soc
 
 
-def _known(packs: Sequence[Pack]) -> list[tuple[PackSettings, float]]:
-    """The packs whose SoC is part of the bank's, with it."""
-    return [
-        (pack.member.settings, pack.member.sample.soc)
-        for pack in packs
-        if pack.counts and pack.member.sample is not None and pack.member.sample.soc is not None
-    ]
-
-
-def _target(known: Sequence[tuple[PackSettings, float]]) -> float:
-    mean = fsum([own.capacity_ah * soc for own, soc in known]) / fsum([own.capacity_ah for own, _ in known])
-    lowest = min(soc for _, soc in known)
-    weight = min(1.0, max(0.0, (lowest - LOW_ENDS) / (LOW_BEGINS - LOW_ENDS)))
-    return weight * mean + (1.0 - weight) * lowest
-
-
-def _full(packs: Sequence[Pack]) -> bool:
-    """Whether every pack that counts is on the line from rest to charging at which a cell is full."""
-    counting = [pack for pack in packs if pack.counts]
-    return bool(counting) and all(_pack_full(pack) for pack in counting)
-
-
-def _pack_full(pack: Pack) -> bool:
-    facts, own = pack.facts, pack.member.settings
-    if facts is None or facts.cell_max_v is None or facts.sample.current_a is None:
+def full(facts: Facts) -> bool:
+    """Whether a pack is on the line from rest to charging at which a cell is full."""
+    own = facts.settings
+    if facts.cell_max_v is None or facts.sample.current_a is None:
         return False
     charge_a, chemistry = max(0.0, facts.sample.current_a), preset(own)
     rise_v = chemistry.full_rise_v * charge_a / (FULL_C_RATE * own.capacity_ah)
     return facts.cell_max_v - rise_v >= own.cell_charge_v - (chemistry.charge_v - chemistry.full_rest_v)
 
 
+class _Part(NamedTuple):
+    """A pack's SoC as a part of the bank's. leads: it can be the one that is empty first."""
+
+    own: PackSettings
+    soc: float
+    leads: bool
+
+
+def _known(packs: Sequence[Pack]) -> list[_Part]:
+    """The packs whose SoC is part of the bank's."""
+    return [
+        _Part(pack.member.settings, soc, pack.facts is None or pack.facts.discharge_switch_on is not False)
+        for pack in packs
+        if pack.counts and (soc := pack.soc) is not None
+    ]
+
+
+def _stops(pack: Pack) -> bool:
+    """Whether this pack is why the bank may not be discharged."""
+    facts = pack.facts
+    return (
+        facts is not None
+        and facts.discharge_stopped
+        and pack.counts
+        and facts.discharge_switch_on is not False
+    )
+
+
+def _full(packs: Sequence[Pack]) -> bool:
+    """Whether every pack that counts is."""
+    counting = [pack.facts for pack in packs if pack.counts]
+    return bool(counting) and all(facts is not None and full(facts) for facts in counting)
+
+
 def _empty(packs: Sequence[Pack]) -> bool:
-    stopped = any(pack.facts is not None and pack.facts.discharge_stopped for pack in packs if pack.counts)
-    return stopped or all(soc <= 0 for _, soc in _known(packs))
+    return any(_stops(pack) for pack in packs) or all(part.soc <= 0 for part in _known(packs))
+
+
+def _drift(pack: str, text: str) -> AlarmCause:
+    return AlarmCause(alarm=Alarm.SOC_DRIFT, severity=Severity.WARNING, text=f"{pack}: {text}", pack=pack)

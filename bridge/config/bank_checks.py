@@ -22,6 +22,11 @@ def check_bank(draft: Draft) -> Iterator[Problem]:
 def _packs_exist(draft: Draft) -> Iterator[Problem]:
     if not draft.file.packs and draft.packs_complete:
         yield Problem(("packs",), "there is no pack; write a table [packs.NAME] for each pack of the bank")
+    if draft.packs and all(pack.get("excluded") is True for pack in draft.packs):
+        yield Problem(
+            draft.packs[0].at("excluded"),
+            "every pack is excluded, so there is no bank; take the key away from one that is in service",
+        )
 
 
 def _cells_alike(draft: Draft) -> Iterator[Problem]:

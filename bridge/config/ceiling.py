@@ -29,7 +29,7 @@ class Ceiling:
 
 def ceiling(config: Config) -> Ceiling:
     """Sums of the packs' currents within the bank's own limits; the most careful pack's voltages."""
-    packs, bank = [pack.settings for pack in config.packs], config.bank
+    packs, bank = [pack.settings for pack in config.packs if not pack.settings.excluded], config.bank
     return Ceiling(
         charge_voltage_limit_v=min(pack.cells * pack.cell_charge_v for pack in packs),
         discharge_voltage_limit_v=max(pack.cells * pack.cell_min_v for pack in packs),

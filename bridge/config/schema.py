@@ -114,6 +114,11 @@ class BankTable(Table):
     rise_after_s: Annotated[float | None, Field(ge=1, le=3600, examples=[30])] = None
     ready_within_s: Annotated[float | None, Field(ge=1, le=600, examples=[20])] = None
     join_s: Annotated[float | None, Field(ge=1, le=3600, examples=[30])] = None
+    join_window_v_per_cell: Annotated[float | None, Field(gt=0, le=0.2, examples=[0.03])] = None
+    soc_mode: Annotated[
+        Literal["weighted_edges", "weighted", "min"] | None, Field(examples=["weighted_edges"])
+    ] = None
+    soc_glide_pct_per_min: Annotated[float | None, Field(gt=0, le=30, examples=[6])] = None
 
 
 class LinkTable(Table):
@@ -159,11 +164,13 @@ class SharedTable(LinkTable):
     temperature_max_discharge_c: Annotated[float | None, Field(ge=0, le=65, examples=[60])] = None
     period_s: Annotated[float | None, Field(ge=0.1, le=30, examples=[1])] = None
     lost_after_s: Annotated[float | None, Field(gt=5, le=120, examples=[30])] = None
+    soc_source: Annotated[Literal["bms", "counter"] | None, Field(examples=["counter"])] = None
 
 
 class PackTable(SharedTable):
     """[packs.NAME]: one pack."""
 
+    excluded: Annotated[bool | None, Field(examples=[True])] = None
     balancer: Annotated[
         BalancerTable | None, Field(examples=[{"bms": "neey", "port": "ble:AA:BB:CC:DD:EE:FF"}])
     ] = None

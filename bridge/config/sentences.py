@@ -17,7 +17,16 @@ from bridge.config.lines import Key
 from bridge.config.schema import NAMED, POINTS, TABLES, BalancerTable, FileTable, Table
 from bridge.errors import did_you_mean
 
-UNITS = {"_pct_per_s": "% per s", "_ah": "Ah", "_a": "A", "_v": "V", "_c": "degC", "_s": "s"}
+UNITS = {
+    "_pct_per_s": "% per s",
+    "_pct_per_min": "% per min",
+    "_v_per_cell": "V per cell",
+    "_ah": "Ah",
+    "_a": "A",
+    "_v": "V",
+    "_c": "degC",
+    "_s": "s",
+}
 LONGEST = 120
 NAME_RULE = "1 to 32 letters, digits, - or _"
 SECRET = frozenset({"password"})

@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import replace
 
-from bridge.battery.alarms import Alarms
+import pytest
+
+from bridge.battery.alarms import NOTHING, Alarms, BankAlarms
 from bridge.battery.context import Pack
-from bridge.model import Alarm, PackState
-from tests.battery.story import GARAGE, SHED, changed, stand, well, with_cell
+from bridge.model import Alarm, AlarmCause, PackState, Severity
+from tests.battery.story import ATTIC, GARAGE, SHED, changed, stand, well, with_cell
 
 OV = Alarm.CELL_OVERVOLTAGE
 TRIPPED = replace(
@@ -15,7 +17,7 @@ TRIPPED = replace(
 
 
 def merge(alarms: Alarms, packs: Sequence[Pack], now: float) -> tuple[Set[Alarm], Set[Alarm]]:
-    return alarms.merge(packs, now, starting=False)
+    return alarms.merge(packs, now, starting=False)[:2]
 
 
 def after(seconds: float, *packs: Pack) -> tuple[Set[Alarm], Set[Alarm]]:
@@ -63,6 +65,74 @@ def test_a_trip_whose_switch_stays_closed_is_a_protection_after_ten_seconds() ->
 
     assert after(10, stand(GARAGE, closed), stand(SHED, well()))[0] == frozenset()
     assert after(11, stand(GARAGE, closed), stand(SHED, well()))[0] == {OV}
+
+
+@pytest.mark.parametrize(
+    ("alarm", "charge_on", "discharge_on", "contained"),
+    [
+        (Alarm.CELL_UNDERVOLTAGE, True, False, True),
+        (Alarm.CELL_UNDERVOLTAGE, False, True, False),
+        (Alarm.PACK_OVERVOLTAGE, False, True, True),
+        (Alarm.PACK_UNDERVOLTAGE, True, True, False),
+        (Alarm.MOSFET_OVERTEMPERATURE, False, False, True),
+        (Alarm.MOSFET_OVERTEMPERATURE, False, True, False),
+        (Alarm.MOSFET_OVERTEMPERATURE, True, False, False),
+        (Alarm.CHARGE_OVERTEMPERATURE, None, True, False),
+        (Alarm.CELL_IMBALANCE, True, True, True),  # nothing that a switch could end
+    ],
+)
+def test_what_a_switch_should_have_ended_is_a_protection_while_it_is_closed(
+    alarm: Alarm, charge_on: bool | None, discharge_on: bool | None, contained: bool
+) -> None:
+    tripped = replace(
+        well(), charge_fet_on=charge_on, discharge_fet_on=discharge_on, protections=frozenset({alarm})
+    )
+
+    assert after(11, stand(GARAGE, tripped), stand(SHED, well()))[0] == (
+        frozenset() if contained else {alarm}
+    )
+
+
+def test_every_alarm_says_which_packs_raised_it_and_how_grave_it_is() -> None:
+    alarms = Alarms()
+    packs = [
+        stand(GARAGE, TRIPPED),
+        stand(SHED, well(), PackState.LOST),
+        stand(ATTIC, with_cell(well(), 7, 3.81)),
+    ]
+    for now in (0.0, 3.0):
+        causes = alarms.merge(packs, now, starting=False).causes
+
+    assert [(c.severity, c.alarm.value, c.pack, c.text) for c in causes] == [
+        (Severity.FAULT, "cell_overvoltage", "attic", "attic: cell 7 at 3.810 V"),
+        (Severity.WARNING, "bms_communication", "shed", "shed: lost, last heard 0 s ago"),
+        (Severity.WARNING, "cell_overvoltage", "garage", "garage: its BMS has ended this"),
+    ]
+
+
+def test_what_a_pack_raises_twice_is_named_once_as_the_graver() -> None:
+    (cause,) = Alarms().merge([stand(GARAGE, well(), PackState.LOST)], 0.0, starting=False).causes
+
+    assert (cause.alarm, cause.severity) == (Alarm.BMS_COMMUNICATION, Severity.PROTECTION)
+
+
+def test_two_packs_that_warn_in_turn_for_a_moment_make_no_alarm() -> None:
+    alarms = Alarms()
+    warned = replace(well(), warnings=frozenset({Alarm.SOC_LOW}))
+
+    for t in range(20):
+        packs = [stand(GARAGE, warned if t % 2 else well()), stand(SHED, well() if t % 2 else warned)]
+        assert merge(alarms, packs, float(t)) == (frozenset(), frozenset())
+
+
+def test_what_was_watched_is_a_warning_and_what_is_latched_a_protection() -> None:
+    alarms = Alarms()
+    drift = AlarmCause(alarm=Alarm.SOC_DRIFT, severity=Severity.WARNING, text="shed: drifts", pack="shed")
+    fault = AlarmCause(alarm=Alarm.FIRE, severity=Severity.FAULT, text="shed: fire", pack="shed")
+    for now in (0.0, 3.0):
+        found = alarms.merge([stand(SHED, well())], now, starting=False, watched=[drift], latched=[fault])
+
+    assert found == BankAlarms(frozenset({Alarm.FIRE}), frozenset({Alarm.SOC_DRIFT}), (fault, drift))
 
 
 def test_the_ten_seconds_begin_again_when_the_switch_was_open() -> None:
@@ -127,7 +197,7 @@ def test_a_silent_pack_is_a_warning_and_a_silent_bank_a_protection() -> None:
 def test_while_the_bank_starts_a_missing_pack_is_no_alarm() -> None:
     packs = [stand(GARAGE, None, PackState.UNKNOWN)]
 
-    assert Alarms().merge(packs, 0.0, starting=True) == (frozenset(), frozenset())
+    assert Alarms().merge(packs, 0.0, starting=True) == NOTHING
 
 
 def test_what_a_lost_pack_said_last_is_not_repeated() -> None:

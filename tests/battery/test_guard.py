@@ -361,5 +361,49 @@ def test_without_packs_the_discharge_voltage_is_nobodys_matter() -> None:
     assert guarded(decision=replace(PLAIN, discharge_voltage_limit_v=0.0)).discharge_voltage_limit_v == 0.0
 
 
+def test_without_packs_a_discharge_voltage_that_is_none_becomes_the_lowest() -> None:
+    assert guarded(decision=replace(PLAIN, discharge_voltage_limit_v=nan)).discharge_voltage_limit_v == 0.0
+
+
+def test_a_sample_or_a_decision_of_long_ago_does_not_count_whatever_the_numbers_are() -> None:
+    """Half of `now`: a remainder instead of a difference would find both fresh."""
+    assert currents(guarded(member(well(NOW / 2)))) == (0.0, 0.0)
+    assert currents(guarded(member(well()), decision=replace(PLAIN, time_s=NOW / 2))) == (0.0, 0.0)
+
+
+def test_a_pack_with_an_open_switch_hides_nobody_after_it() -> None:
+    away = changed(well(), charge_fet_on=False, discharge_fet_on=False)
+
+    assert currents(guarded(member(away), member(with_cell(well(), 7, 3.55), SHED))) == (0.0, 120.0)
+
+
+@pytest.mark.parametrize("had", ["protections", "warnings"])
+def test_an_old_decision_gets_its_alarm_also_where_half_of_it_is_there(had: str) -> None:
+    comm = frozenset({Alarm.BMS_COMMUNICATION})
+    others = frozenset({Alarm.BMS_COMMUNICATION, Alarm.CELL_IMBALANCE})
+    nothing = replace(
+        PLAIN,
+        time_s=NOW - 10,
+        charge_current_limit_a=0.0,
+        discharge_current_limit_a=0.0,
+        charge_enabled=False,
+        discharge_enabled=False,
+    )
+
+    after = guarded(member(well()), decision=replace(nothing, **{had: others}))  # type: ignore[arg-type]  # a name of alarms
+
+    assert after.protections | after.warnings == others
+    assert after.protections & after.warnings == comm
+
+
+def test_a_pack_out_of_service_neither_helps_nor_hinders() -> None:
+    out = replace(SHED, excluded=True)
+
+    assert guarded(member(well()), member(with_cell(well(), 7, 3.60), out)) is PLAIN
+    assert currents(guarded(member(well(), out))) == (0.0, 0.0)
+    most = replace(PLAIN, charge_current_limit_a=200.0)
+    assert currents(guarded(member(well()), member(well(), out), decision=most)) == (140.0, 120.0)
+
+
 def changed_decision(decision: Decision, wish: str) -> Decision:
     return replace(decision, **{wish: True})  # type: ignore[arg-type]  # the name of a permission

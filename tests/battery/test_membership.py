@@ -7,7 +7,7 @@ import pytest
 from bridge.battery.membership import Membership
 from bridge.battery.plausibility import Verdict
 from bridge.model import PackInfo, PackSample, PackState
-from tests.battery.story import GARAGE, well
+from tests.battery.story import GARAGE, SHED, well
 
 
 class Seat:
@@ -235,6 +235,28 @@ def test_what_a_pack_says_of_itself_is_part_of_its_seat() -> None:
     seat.membership.informed("garage", info)
 
     assert seat.membership.members(0.0)[0].info is info
+
+
+def test_an_excluded_pack_is_heard_and_shown_and_no_member() -> None:
+    membership = Membership([replace(GARAGE, excluded=True), SHED], 30.0)
+    for t in (0.0, 1.0, 2.0):
+        assert membership.heard("garage", Verdict(well(t), plausible=True), t)
+
+    garage, shed = membership.members(100.0)
+    assert (garage.state, garage.age_s) == (PackState.EXCLUDED, 98.0)
+    assert shed.state is PackState.UNKNOWN
+    assert [standing.member.name for standing in membership.standings(2.0)] == ["shed"]
+
+
+def test_a_pack_far_from_the_bus_begins_to_join_again_and_is_not_counted_on() -> None:
+    seat = Seat().hear(3).silence(100).hear(20)
+    seat.membership.apart("garage", apart=True)
+    assert seat.certainty == 0.0
+    seat.hear(1)
+    seat.membership.apart("garage", apart=False)
+
+    assert seat.hear(29).state is PackState.JOINING
+    assert seat.hear(1).state is PackState.ACTIVE
 
 
 def test_hearing_says_whether_the_sample_is_the_packs_from_here_on() -> None:

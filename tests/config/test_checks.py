@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.config import parse
-from tests.config.samples import GOOD, complaints, spoilt
+from bridge.config.ceiling import ceiling
+from tests.config.samples import GOOD, complaints, one, spoilt
 
 
 def warnings(text: str) -> list[str]:
@@ -160,3 +161,31 @@ def test_a_file_without_an_inverter_is_warned_of() -> None:
 def test_a_profile_that_nobody_has_tried_is_announced() -> None:
     text = GOOD.replace('profile = "deye-lv"', 'profile = "other-pylontech"')
     assert any("tried by nobody" in warning for warning in parse(text, "test").warnings)
+
+
+def test_a_pack_that_is_excluded_gives_nothing_to_the_ceiling() -> None:
+    config = parse(spoilt('port = "/dev/ttyUSB1"', 'port = "/dev/ttyUSB1"\nexcluded = true'), "c.toml")
+
+    assert [pack.settings.excluded for pack in config.packs] == [False, True]
+    assert ceiling(config).charge_current_limit_a == 140
+
+
+def test_a_bank_of_excluded_packs_is_refused() -> None:
+    (problem,) = complaints(one("jbd", "/dev/ttyUSB0", "excluded = true"))
+
+    assert problem == (
+        "c.toml:7: packs.garage.excluded: every pack is excluded, so there is no bank; "
+        "take the key away from one that is in service"
+    )
+
+
+def test_soc_keys_reach_the_settings() -> None:
+    text = spoilt("cells = 16", 'cells = 16\nsoc_source = "counter"')
+    text = text.replace(
+        "= 180", '= 180\nsoc_mode = "min"\nsoc_glide_pct_per_min = 3\njoin_window_v_per_cell = 0.01'
+    )
+    config = parse(text, "c.toml")
+
+    assert {pack.settings.soc_source for pack in config.packs} == {"counter"}
+    assert (config.bank.soc_mode, config.bank.soc_glide_pct_per_min) == ("min", 3)
+    assert config.bank.join_window_v_per_cell == 0.01

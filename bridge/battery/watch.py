@@ -1,0 +1,74 @@
+"""The watch over how packs behave, where a sample alone says nothing: what lasts, drifts or contradicts.
+
+Each watcher is a module of its own; here they are fed, and what they find is handed on in three forms:
+warnings for `alarms`, constraints for `rules`, and packs that the bank may not count on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import inf
+
+from bridge.battery import imbalance
+from bridge.battery.context import Pack
+from bridge.battery.diode import DiodeWatch
+from bridge.battery.facts import Facts
+from bridge.battery.faults import Faults
+from bridge.battery.silent_trip import SilentTrips
+from bridge.battery.spread import Spread
+from bridge.model import AlarmCause, BankSettings, Constraint, Limit, PackSettings
+
+LOOK_EVERY_S = 1.0  # at how the packs fit together, which takes longer the more there are
+
+
+class Watch:
+    """All watchers of a bank."""
+
+    def __init__(self, packs: Sequence[PackSettings], settings: BankSettings) -> None:
+        self.faults = Faults()
+        self._settings = settings
+        self._spreads = {pack.name: Spread(pack) for pack in packs}
+        self._trips = SilentTrips()
+        self._several = len(packs) > 1
+        self._diodes = (DiodeWatch(Limit.CCL), DiodeWatch(Limit.DCL))
+        self._diodes_look = False  # whether there is, or was, anything to look at
+        self._apart: list[AlarmCause] = []
+        self._looked_s = -inf
+
+    def heard(self, facts: Facts) -> None:
+        """A trusted sample, digested."""
+        self.faults.heard(facts)
+        self._spreads[facts.settings.name].heard(facts)
+        if self._several:
+            self._trips.heard(facts)
+
+    def suspects(self, packs: Sequence[Pack]) -> frozenset[str]:
+        """The packs that may have left the bus unsaid."""
+        return self._trips.suspects(packs, excludes=self._settings.on_pack_lost == "exclude")
+
+    def constraints(
+        self, packs: Sequence[Pack], published_a: tuple[float, float], now: float
+    ) -> tuple[Constraint, ...]:
+        """What follows for the bank. published_a: CCL and DCL as the inverter was told last."""
+        any_open = any(pack.open_switch for pack in packs)
+        if any_open or self._diodes_look:
+            for diode, amps in zip(self._diodes, published_a, strict=True):
+                diode.look(packs, amps, now)
+        self._diodes_look = any_open
+        if not any_open and not self.faults.latched:
+            return ()
+        return (*self.faults.constraints(), *(c for diode in self._diodes for c in diode.constraints()))
+
+    def causes(self, packs: Sequence[Pack], now: float) -> Iterator[AlarmCause]:
+        """What is worth a warning at `now`; of packs that say something at all."""
+        if self._several and now - self._looked_s >= LOOK_EVERY_S:
+            self._looked_s = now
+            self._apart = list(imbalance.causes(packs, self._settings.join_window_v_per_cell))
+        yield from self._apart
+        yield from self._trips.causes()
+        for diode in self._diodes:
+            yield from diode.causes
+        for pack in packs:
+            spread = self._spreads.get(pack.member.name)
+            if spread is not None and spread.cause is not None and pack.heard:
+                yield spread.cause
