@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from bridge.alarm_log import AlarmLog
 from bridge.battery.aggregator import Aggregator
 from bridge.battery.guard import guard
 from bridge.config import Config
@@ -70,6 +71,7 @@ class Gateway:
         self._armed: dict[str, Decision] = {}
         self._states: dict[str, object] = {}
         self._binding: dict[Limit, tuple[str, str | None]] = {}
+        self._alarms = AlarmLog()
         self._down: set[str] = set()
         self._news: dict[str, tuple[bool | None, bool, str | None]] = {}
         self._rejected: dict[str, Counter[str]] = {}
@@ -255,7 +257,7 @@ class Gateway:
                 reports.append(
                     Report(Level.INFO, "limit_cause", fields | {"why": first.text if first else ""})
                 )
-        return reports
+        return reports + self._alarms.changes(decision.alarm_causes)
 
 
 def _health_report(link: str, health: str) -> Report:

@@ -6,7 +6,7 @@ Field names are the model's own, so that a number has one name from the wire to 
 from __future__ import annotations
 
 from bridge.gateway import Gateway
-from bridge.model import Bank, Constraint, Decision, Limit, Member
+from bridge.model import AlarmCause, Bank, Constraint, Decision, Limit, Member
 
 
 def snapshot(gateway: Gateway, now: float) -> dict[str, object]:
@@ -72,7 +72,17 @@ def _limits(decision: Decision) -> dict[str, object]:
         "charge_enabled": decision.charge_enabled,
         "discharge_enabled": decision.discharge_enabled,
         "alarms": sorted(decision.protections | decision.warnings),
+        "alarm_causes": [_cause(one) for one in decision.alarm_causes],
         "why": {limit.value: [_why(one) for one in decision.constraints.get(limit, ())] for limit in Limit},
+    }
+
+
+def _cause(cause: AlarmCause) -> dict[str, object]:
+    return {
+        "alarm": cause.alarm.value,
+        "severity": cause.severity.name.lower(),
+        "pack": cause.pack,
+        "text": cause.text,
     }
 
 

@@ -32,17 +32,22 @@ class Run(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def runs() -> dict[str, Run]:
-    """All stories at once: they wait far more than they work."""
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """All stories at once: they wait far more than they work. They write into files, because a pipe that
+    nobody empties would hold them up.
+    """
+    folder = tmp_path_factory.mktemp("demo")
     command = [sys.executable, "-m", "bridge", "demo", "--seconds", SECONDS, "--json"]
-    started = {
-        name: subprocess.Popen([*command, *extra], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for name, extra in STORIES.items()
-    }
+    started = {}
+    for name, extra in STORIES.items():
+        with (folder / f"{name}.out").open("w") as out, (folder / f"{name}.err").open("w") as errors:
+            started[name] = subprocess.Popen([*command, *extra], stdout=out, stderr=errors)
     ended = {}
     for name, process in started.items():
-        out, errors = process.communicate(timeout=60)
-        ended[name] = Run(process.returncode, [json.loads(line) for line in out.splitlines()], errors)
+        code = process.wait(timeout=60)
+        lines = (folder / f"{name}.out").read_text().splitlines()
+        reports = [json.loads(line) for line in lines]
+        ended[name] = Run(code, reports, (folder / f"{name}.err").read_text())
     return ended
 
 

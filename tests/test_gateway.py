@@ -27,6 +27,7 @@ from bridge.model import CanFrame, PackState, Reading
 from bridge.protocols.contract import Device, Options, load
 from bridge.sinks.can import CanSink
 from bridge.sinks.dialect import Value
+from bridge.status import snapshot
 
 CELLS = 16
 REPLY_S = 0.03
@@ -317,3 +318,18 @@ def test_the_binding_cause_is_reported_when_it_changes() -> None:
     assert {report.fields["limit"] for report in made.reports if report.event == "limit_cause"} == {
         "CVL", "CCL", "DCL",
     }  # fmt: skip
+
+
+def test_an_alarm_is_logged_with_its_pack_and_shown_with_its_cause() -> None:
+    made = running()
+    made.event(LinkDown("/dev/one", "unplugged"))
+    made.run(1)
+
+    (report,) = [one for one in made.reports if one.event == "alarm"]
+    assert (report.level, report.fields["alarm"]) == (Level.WARNING, "bms_communication")
+    pack = report.fields["pack"]
+    shown = snapshot(made.gateway, made.now)["limits"]
+    assert isinstance(shown, dict)
+    (cause,) = shown["alarm_causes"]
+    assert (cause["alarm"], cause["severity"], cause["pack"]) == ("bms_communication", "warning", pack)
+    assert cause["text"].startswith(f"{pack}: stale, last heard")
