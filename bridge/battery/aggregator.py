@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import fsum, inf
 
 from bridge.battery.alarms import Alarms
+from bridge.battery.composite import tree
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts, Memory
 from bridge.battery.guard import guard
@@ -28,6 +30,8 @@ from bridge.battery.separate_port import at_the_bus
 from bridge.battery.shaping import CurrentShaper, VoltageShaper, ceil_to_quantum
 from bridge.battery.sharing import CapacitySharing, Sharing
 from bridge.battery.soc import StateOfCharge, within_edges
+from bridge.battery.string_checks import Remark
+from bridge.battery.topology import normal, units
 from bridge.model import (
     BankSettings,
     Constraint,
@@ -44,17 +48,23 @@ _HEARD = (PackState.ACTIVE, PackState.JOINING, PackState.ISOLATED)  # a tuple: l
 
 
 class Aggregator:
-    """Several packs in parallel as one battery. Packs are named as in their settings."""
+    """Several packs as one battery, wired as the settings say. Packs are named as in their settings.
+
+    A string of packs is one unit of the bank, like a single pack; what is learned of the sharing is learned
+    of units.
+    """
 
     def __init__(
         self, packs: Sequence[PackSettings], settings: BankSettings, sharing: Sharing | None = None
     ) -> None:
-        self._settings = settings
+        on_bus_bar = units(settings.topology, packs)
+        self._settings = settings = replace(settings, topology=normal(settings.topology))
         self._sharing = CapacitySharing() if sharing is None else sharing
         self._membership = Membership(packs, settings.join_s)
         self._known = {pack.name: _Known(pack) for pack in packs}
-        self._charge = _shaper(packs, Limit.CCL, settings)
-        self._discharge = _shaper(packs, Limit.DCL, settings)
+        self._tree = tree(packs, settings, CapacitySharing)
+        self._charge = _shaper(on_bus_bar, Limit.CCL, settings)
+        self._discharge = _shaper(on_bus_bar, Limit.DCL, settings)
         self._voltage = VoltageShaper()
         self._soc = StateOfCharge()
         self._merger = Merger()
@@ -67,6 +77,11 @@ class Aggregator:
     def counters(self) -> Mapping[str, Counter[str]]:
         """By pack, how often each `Rejection` happened."""
         return {name: known.plausibility.counters for name, known in self._known.items()}
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What was wrong at the last decision with strings of packs, which no single pack shows."""
+        return () if self._tree is None else self._tree.remarks()
 
     def heard(self, pack: str, sample: PackSample, now: float) -> None:
         """A sample of `pack` arrived."""
@@ -96,7 +111,6 @@ class Aggregator:
         settled = self._ready
         standings = self._membership.standings(now)
         members = [standing.member for standing in standings]
-        self._sharing.observe(members, now)
         context = self._context(standings, now)
         drafted = self._decision(context, now, settled=settled)
         decision = guard(drafted, members, self._settings, now)
@@ -115,7 +129,9 @@ class Aggregator:
         self._started_s = min(self._started_s, now)
 
     def _context(self, standings: Sequence[Standing], now: float) -> Context:
-        packs = tuple([self._known[standing.member.name].pack(standing) for standing in standings])
+        leaves = tuple([self._known[standing.member.name].pack(standing) for standing in standings])
+        packs = leaves if self._tree is None else self._tree.units(leaves, now)
+        self._sharing.observe([pack.member for pack in packs], now)
         voltage_v = bus_voltage(packs)
         if voltage_v is not None:
             self._last_voltage_v = voltage_v
@@ -128,6 +144,7 @@ class Aggregator:
             last_voltage_v=self._last_voltage_v,
             any_active=any(pack.member.state is PackState.ACTIVE for pack in packs),
             any_heard=any(pack.heard for pack in packs),
+            single=leaves,
         )
 
     def _waiting_for(self, standings: Sequence[Standing], now: float) -> tuple[str, ...]:
@@ -146,12 +163,14 @@ class Aggregator:
         dcl = self._discharge.shape(least[Limit.DCL], now)
         cvl = self._voltage.shape(least[Limit.CVL], now, settled=settled)
         soc = within_edges(self._soc.follow(context.packs, now, settled=settled), context.packs, dcl)
-        protections, warnings = self._alarms.merge(context.packs, now, starting=bool(context.waiting_for))
+        protections, warnings = self._alarms.merge(
+            context.packs, now, starting=bool(context.waiting_for), leaves=context.leaves
+        )
         for limit, value in ((Limit.CCL, ccl), (Limit.DCL, dcl), (Limit.CVL, cvl)):
             reasons[limit][:0] = _shaped(limit, value, least[limit])
         return Decision(
             time_s=now,
-            bank=self._merger.merge(context.packs, context.voltage_v, soc),
+            bank=self._merger.merge(context.packs, context.voltage_v, soc, context.leaves),
             charge_voltage_limit_v=cvl,
             discharge_voltage_limit_v=ceil_to_quantum(least[Limit.DVL]),
             charge_current_limit_a=ccl,

@@ -64,12 +64,15 @@ class Alarms:
         self._closed_since: dict[tuple[str, Alarm], float] = {}
 
     def merge(
-        self, packs: Sequence[Pack], now: float, *, starting: bool
+        self, packs: Sequence[Pack], now: float, *, starting: bool, leaves: Sequence[Pack] | None = None
     ) -> tuple[frozenset[Alarm], frozenset[Alarm]]:
-        """Protections and warnings of the bank. starting: packs may be missing yet."""
+        """Protections and warnings of the bank. starting: packs may be missing yet. packs: what hangs on the
+        bus bar; leaves: the single packs, if that is not the same.
+        """
         trusted = [pack for pack in packs if pack.trusted]
-        protections = self._protections.update(self._bank_protections(trusted, now), now)
-        warnings = self._warnings.update(_complaints(trusted), now)
+        single = trusted if leaves is None or leaves is packs else [p for p in leaves if p.trusted]
+        protections = self._protections.update(self._bank_protections(single, trusted, now), now)
+        warnings = self._warnings.update(_complaints(single if single is trusted else single + trusted), now)
         heard = sum([pack.heard for pack in packs])
         if not starting and heard < len(packs):
             warnings |= {Alarm.BMS_COMMUNICATION}
@@ -77,16 +80,16 @@ class Alarms:
                 protections |= {Alarm.BMS_COMMUNICATION}
         return protections, warnings
 
-    def _bank_protections(self, trusted: Sequence[Pack], now: float) -> set[Alarm]:
+    def _bank_protections(self, single: Sequence[Pack], on_bus_bar: Sequence[Pack], now: float) -> set[Alarm]:
         found: set[Alarm] = set()
         closed: dict[tuple[str, Alarm], float] = {}
-        for pack in trusted:
+        for pack in single:
             if pack.facts is None:
                 continue
             if (grave := fault(pack.facts)) is not None:
                 found.add(grave[0])
             for alarm in pack.facts.sample.protections - NOT_A_COMPLAINT:
-                if not _direction_left(alarm, trusted):
+                if not _direction_left(alarm, on_bus_bar):
                     found.add(alarm)
                 elif alarm in MUST_BE_CONTAINED and _switch_closed(alarm, pack):
                     key = pack.member.name, alarm
