@@ -36,7 +36,7 @@ from bridge.events import (
     SendFailed,
     Stop,
 )
-from bridge.model import CanFrame, Decision, Limit, Member
+from bridge.model import Alarm, CanFrame, Decision, Limit, Member
 from bridge.protocols.contract import Payload
 from bridge.sinks.can import CanSink
 from bridge.sources.bus import Informed, Output, Reopen, Sampled, Write
@@ -69,6 +69,7 @@ class Gateway:
         self._decide_at_s = now
         self._armed: dict[str, Decision] = {}
         self._states: dict[str, object] = {}
+        self._remarked: set[tuple[str, Alarm]] = set()
         self._binding: dict[Limit, tuple[str, str | None]] = {}
         self._down: set[str] = set()
         self._news: dict[str, tuple[bool | None, bool, str | None]] = {}
@@ -246,6 +247,11 @@ class Gateway:
                 age_s = None if member.age_s is None else round(member.age_s, 2)
                 fields = {"pack": member.name, "state": member.state.value, "age_s": age_s}
                 reports.append(Report(Level.INFO, "pack_state", fields))
+        remarks = {(one.string, one.alarm): one.text for one in self.aggregator.remarks}
+        for string, alarm in remarks.keys() - self._remarked:
+            fields = {"string": string, "alarm": alarm.value, "why": remarks[string, alarm]}
+            reports.append(Report(Level.WARNING, "string", fields))
+        self._remarked = set(remarks)
         for limit in (Limit.CVL, Limit.CCL, Limit.DCL):
             first = next(iter(decision.constraints.get(limit, ())), None)
             cause = (first.rule, first.pack) if first else ("none", None)
