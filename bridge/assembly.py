@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 from bridge import profiles
-from bridge.config import Config, InverterConfig, PackConfig
+from bridge.config import Config, InverterConfig
+from bridge.config.ceiling import highest_v
 from bridge.errors import LinkError
 from bridge.events import Event, Expired, HealthChanged, SendFailed
 from bridge.gateway import Gateway
@@ -29,7 +30,7 @@ def assemble(config: Config, notifier: Notifier | None = None) -> Runtime:
     Raises ConfigError for a profile that cannot be used.
     """
     loop = asyncio.get_running_loop()
-    ceiling_v = min((_ceiling_v(pack) for pack in config.packs), default=0.0)
+    ceiling_v = highest_v(config)
     links: dict[str, Link] = {}
     sinks: dict[str, CanSink] = {}
     senders: dict[str, Sender] = {}
@@ -85,7 +86,3 @@ def _expired(sink: str, post: Post) -> Callable[[], None]:
 
 def _failed(sink: str, post: Post) -> Callable[[LinkError], None]:
     return lambda error: post(SendFailed(sink, str(error)))
-
-
-def _ceiling_v(pack: PackConfig) -> float:
-    return pack.settings.charge_ceiling_v

@@ -8,10 +8,12 @@ the edges. Times are monotonic seconds; nothing here reads a clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import TypedDict
+from typing import TypedDict, TypeVar
+
+T = TypeVar("T")
 
 
 class Alarm(StrEnum):
@@ -260,6 +262,7 @@ class PackSettings:
     rated_*_current_a: what the BMS may carry all day. fuse_a: the fuse in this pack's cable;
     charge_fuse_a, discharge_fuse_a: fuses in one path only. port_kind: "common", or "separate" for a BMS
     with C- for charging and P- for discharging; bus_on: where the inverter hangs then, "P", "C" or "tied".
+    series_rated: its switches may open against the voltage of a whole string of packs in series.
     cell_charge_v: what charging aims at; cell_max_v: no charging from here; cell_min_v: no
     discharging from here; the defaults here are those of LFP. soc_source: "bms", or "counter" for our
     own. excluded: not in service: it is read and shown, and certainly not on the bus.
@@ -275,6 +278,7 @@ class PackSettings:
     discharge_fuse_a: float | None = None
     port_kind: str = "common"
     bus_on: str | None = None
+    series_rated: bool = False
     chemistry: Chemistry = Chemistry.LFP
     curves: Curves = field(default_factory=Curves)
     cell_charge_v: float = 3.45
@@ -315,6 +319,55 @@ class PackSettings:
         return self.cells * (self.cell_charge_v if self.charge_unprotected else self.cell_max_v)
 
 
+class Wiring(StrEnum):
+    """How the children of a `Topology` are connected."""
+
+    SERIES = "series"
+    PARALLEL = "parallel"
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Packs wired together. children: names of packs, or what is wired together further in; never empty.
+    given_name: what the user calls this part, if anything.
+    """
+
+    wiring: Wiring
+    children: tuple[str | Topology, ...]
+    given_name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The given name, or one made of the children's: `a+b` in series, `a|b` in parallel."""
+        names = [
+            child if isinstance(child, str) else child.given_name or f"({child.name})"
+            for child in self.children
+        ]
+        return self.given_name or ("+" if self.wiring is Wiring.SERIES else "|").join(names)
+
+    @property
+    def packs(self) -> tuple[str, ...]:
+        """The names of all packs in it."""
+        return self.fold(lambda name: (name,), _joined, _joined)
+
+    def fold(
+        self,
+        leaf: Callable[[str], T],
+        series: Callable[[Sequence[T]], T],
+        parallel: Callable[[Sequence[T]], T],
+    ) -> T:
+        """A value from those of the packs, from the innermost part outward."""
+        values = [
+            leaf(child) if isinstance(child, str) else child.fold(leaf, series, parallel)
+            for child in self.children
+        ]
+        return series(values) if self.wiring is Wiring.SERIES else parallel(values)
+
+
+def _joined(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple([name for part in parts for name in part])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankSettings:
     """What the person says of the bank as a whole.
@@ -326,7 +379,8 @@ class BankSettings:
     have been allowed before it starts to. ready_within_s: how long to wait at start for all packs.
     join_s: over how long a returning pack is taken back in; join_window_v_per_cell: how far its cells may
     be from the bus's for that. soc_mode: how the packs' SoC becomes one, "weighted_edges", "weighted" or
-    "min"; soc_glide_pct_per_min: how fast it moves when packs come and go.
+    "min"; soc_glide_pct_per_min: how fast it moves when packs come and go. topology: how the packs in
+    service are wired; None is all in parallel.
     """
 
     max_charge_current_a: float | None = None
@@ -339,6 +393,7 @@ class BankSettings:
     join_window_v_per_cell: float = 0.03
     soc_mode: str = "weighted_edges"
     soc_glide_pct_per_min: float = 6.0
+    topology: Topology | None = None
 
 
 class PackState(StrEnum):
@@ -400,8 +455,10 @@ class Constraint:
 class Bank:
     """All packs as one battery: what was measured, before any limit is drawn from it.
 
-    Values are None when no usable pack gives them. Currents are sums, voltages means over the packs
-    that conduct, cell and temperature extremes over all packs that are heard.
+    Values are None when no usable pack gives them. Packs in parallel add their currents and charges, and
+    their voltage is the mean over those that conduct; packs in series add their voltages and cells, and
+    the weakest says how much is left. Cell and temperature extremes are over all packs that are heard;
+    the counts are of packs, however they are wired.
     """
 
     voltage_v: float | None = None

@@ -18,7 +18,7 @@ def snapshot(gateway: Gateway, now: float) -> dict[str, object]:
             _pack(member) | {"link": gateway.sources.statistics(member.name).report()}
             for member in gateway.members(now)
         ],
-        "bank": {} if decision is None else _bank(decision.bank),
+        "bank": {} if decision is None else _bank(decision.bank) | _strings(gateway),
         "limits": {} if decision is None else _limits(decision),
         "inverters": {name: sink.status(now).report() for name, sink in gateway.sinks.items()},
     }
@@ -64,6 +64,12 @@ def _bank(bank: Bank) -> dict[str, object]:
         "pack_count": bank.pack_count,
         "packs_online": bank.packs_online,
     }
+
+
+def _strings(gateway: Gateway) -> dict[str, object]:
+    """How the packs are wired; nothing of packs that are all in parallel."""
+    wired = gateway.config.bank.topology
+    return {} if wired is None else {"topology": wired.name}
 
 
 def _limits(decision: Decision) -> dict[str, object]:

@@ -12,11 +12,12 @@ I/O: the same calls with the same times give the same decisions.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import fsum, inf
 
 from bridge.battery.alarms import Alarms
+from bridge.battery.composite import tree
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts, Memory
 from bridge.battery.guard import guard
@@ -30,8 +31,10 @@ from bridge.battery.separate_port import at_the_bus
 from bridge.battery.shaping import CurrentShaper, VoltageShaper, ceil_to_quantum
 from bridge.battery.sharing import CapacitySharing, Sharing
 from bridge.battery.soc import StateOfCharge, within_edges
+from bridge.battery.topology import normal, units
 from bridge.battery.watch import Watch
 from bridge.model import (
+    AlarmCause,
     BankSettings,
     Constraint,
     Decision,
@@ -47,18 +50,24 @@ _HEARD = (PackState.ACTIVE, PackState.JOINING, PackState.ISOLATED)  # a tuple: l
 
 
 class Aggregator:
-    """Several packs in parallel as one battery. Packs are named as in their settings."""
+    """Several packs as one battery, wired as the settings say. Packs are named as in their settings.
+
+    A string of packs is one unit of the bank, like a single pack; what is learned of the sharing is learned
+    of units.
+    """
 
     def __init__(
         self, packs: Sequence[PackSettings], settings: BankSettings, sharing: Sharing | None = None
     ) -> None:
-        self._settings = settings
+        in_service = [pack for pack in packs if not pack.excluded]
+        on_bus_bar = units(settings.topology, in_service)
+        self._settings = settings = replace(settings, topology=normal(settings.topology))
         self._sharing = CapacitySharing() if sharing is None else sharing
         self._membership = Membership(packs, settings.join_s)
         self._known = {pack.name: _Known(pack) for pack in packs}
-        in_service = [pack for pack in packs if not pack.excluded]
-        self._charge = _shaper(in_service, Limit.CCL, settings)
-        self._discharge = _shaper(in_service, Limit.DCL, settings)
+        self._tree = tree(in_service, settings, CapacitySharing)
+        self._charge = _shaper(on_bus_bar, Limit.CCL, settings)
+        self._discharge = _shaper(on_bus_bar, Limit.DCL, settings)
         self._voltage = VoltageShaper()
         self._soc = StateOfCharge(settings)
         self._merger = Merger()
@@ -109,7 +118,6 @@ class Aggregator:
         settled = self._ready
         standings = self._membership.standings(now)
         members = [standing.member for standing in standings]  # without those that are out of service
-        self._sharing.observe(members, now)
         context = self._context(standings, now)
         drafted = self._decision(context, now, settled=settled)
         decision = guard(drafted, members, self._settings, now)
@@ -129,7 +137,10 @@ class Aggregator:
         self._started_s = min(self._started_s, now)
 
     def _context(self, standings: Sequence[Standing], now: float) -> Context:
-        packs = self._packs(standings)
+        leaves = self._leaves(standings)
+        packs = leaves if self._tree is None else self._tree.units(leaves, now)
+        self._gate(packs)
+        self._sharing.observe([pack.member for pack in packs], now)
         voltage_v = bus_voltage(packs)
         if voltage_v is not None:
             self._last_voltage_v = voltage_v
@@ -143,22 +154,36 @@ class Aggregator:
             any_active=any(pack.member.state is PackState.ACTIVE for pack in packs),
             any_heard=any(pack.heard for pack in packs),
             watched=self._watch.constraints(packs, self._published_a, now),
+            single=leaves,
         )
 
-    def _packs(self, standings: Sequence[Standing]) -> tuple[Pack, ...]:
-        """All packs in service, suspects made uncertain; and whether a pack that joins fits to the bus."""
+    def _leaves(self, standings: Sequence[Standing]) -> tuple[Pack, ...]:
+        """All packs in service, with less certainty of those that may have left the bus."""
         packs = tuple(
             [self._known[s.member.name].pack(s, self._soc.counted(s.member.name)) for s in standings]
         )
-        for pack in packs:
-            if pack.member.state is PackState.JOINING:
-                volts = apart_v(pack, packs)
-                window_v = self._settings.join_window_v_per_cell * pack.member.settings.cells
-                self._membership.apart(pack.member.name, apart=volts is not None and abs(volts) > window_v)
         suspects = self._watch.suspects(packs)
         if suspects:
             packs = tuple([replace(p, certainty=0.0) if p.member.name in suspects else p for p in packs])
         return packs
+
+    def _gate(self, packs: Sequence[Pack]) -> None:
+        """Whether what joins the bus bar, a pack or a string, fits to it in voltage."""
+        for pack in packs:
+            if pack.member.state is PackState.JOINING:
+                own, volts = pack.member.settings, apart_v(pack, packs)
+                is_apart = (
+                    volts is not None and abs(volts) > self._settings.join_window_v_per_cell * own.cells
+                )
+                for name in [own.name] if self._tree is None else self._tree.packs_of(own.name):
+                    self._membership.apart(name, apart=is_apart)
+
+    def _warnings(self, context: Context, now: float) -> Iterator[AlarmCause]:
+        """What no BMS complains of."""
+        yield from self._watch.causes(context.packs, context.leaves, now)
+        yield from self._soc.causes(context.leaves)
+        if self._tree is not None:
+            yield from self._tree.causes()
 
     def _waiting_for(self, standings: Sequence[Standing], now: float) -> tuple[str, ...]:
         """The packs that start-up waits for; it ends once, for good."""
@@ -180,14 +205,15 @@ class Aggregator:
             context.packs,
             now,
             starting=bool(context.waiting_for),
-            watched=(*self._watch.causes(context.packs, now), *self._soc.causes(context.packs)),
+            watched=self._warnings(context, now),
             latched=self._watch.faults.latched.values(),
+            leaves=context.leaves,
         )
         for limit, value in ((Limit.CCL, ccl), (Limit.DCL, dcl), (Limit.CVL, cvl)):
             reasons[limit][:0] = _shaped(limit, value, least[limit])
         return Decision(
             time_s=now,
-            bank=self._merger.merge(context.packs, context.voltage_v, soc),
+            bank=self._merger.merge(context.packs, context.voltage_v, soc, context.leaves),
             charge_voltage_limit_v=cvl,
             discharge_voltage_limit_v=ceil_to_quantum(least[Limit.DVL]),
             charge_current_limit_a=ccl,

@@ -80,7 +80,7 @@ class Alarms:
         self._protections = _Debounce(0.0, PROTECT_FOR_S)
         self._closed_since: dict[tuple[str, Alarm], float] = {}
 
-    def merge(
+    def merge(  # noqa: PLR0913  # packs, and everybody else who has something to say of them
         self,
         packs: Sequence[Pack],
         now: float,
@@ -88,18 +88,21 @@ class Alarms:
         starting: bool,
         watched: Iterable[AlarmCause] = (),
         latched: Iterable[AlarmCause] = (),
+        leaves: Sequence[Pack] | None = None,
     ) -> BankAlarms:
-        """The bank's alarms at `now`. starting: packs may be missing yet. watched: warnings that no BMS
-        gives; latched: faults that stand until they are cleared.
+        """The bank's alarms at `now`. packs: what hangs on the bus bar; leaves: the single packs, if that is
+        not the same. starting: packs may be missing yet. watched: warnings that no BMS gives; latched:
+        faults that stand until they are cleared.
         """
         trusted = [pack for pack in packs if pack.trusted]
-        protections = self._protections.update([*latched, *self._bank_protections(trusted, now)], now)
-        warnings = self._warnings.update([*_complaints(trusted), *watched], now)
-        silent = [] if starting else [pack for pack in packs if not pack.heard]
+        single = trusted if leaves is None or leaves is packs else [p for p in leaves if p.trusted]
+        protections = self._protections.update([*latched, *self._bank_protections(single, trusted, now)], now)
+        warnings = self._warnings.update([*_complaints(single), *watched], now)
+        silent = [] if starting else [pack for pack in leaves or packs if not pack.heard]
         if not protections and not warnings and not silent:
             return NOTHING
         warnings += [_silence(pack, Severity.WARNING) for pack in silent]
-        if len(silent) == len(packs):
+        if silent and not any(pack.heard for pack in packs):
             protections += [_silence(pack, Severity.PROTECTION) for pack in silent]
         return BankAlarms(
             frozenset([cause.alarm for cause in protections]),
@@ -107,16 +110,18 @@ class Alarms:
             _gravest_first([*protections, *warnings]),
         )
 
-    def _bank_protections(self, trusted: Sequence[Pack], now: float) -> Iterator[AlarmCause]:
+    def _bank_protections(
+        self, single: Sequence[Pack], on_bus_bar: Sequence[Pack], now: float
+    ) -> Iterator[AlarmCause]:
         closed: dict[tuple[str, Alarm], float] = {}
-        for pack in trusted:
+        for pack in single:
             if pack.facts is None:
                 continue
             name = pack.member.name
             if (grave := fault(pack.facts)) is not None:
                 yield AlarmCause(alarm=grave[0], severity=Severity.FAULT, text=grave[1], pack=name)
             for alarm in pack.facts.sample.protections - NOT_A_COMPLAINT:
-                if not _direction_left(alarm, trusted):
+                if not _direction_left(alarm, on_bus_bar):
                     yield _protection(alarm, name, "its BMS ended this, and no pack is left")
                 elif alarm in MUST_BE_CONTAINED and _switch_closed(alarm, pack):
                     key = name, alarm

@@ -45,7 +45,8 @@ class Pack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The bank. waiting_for: packs that start-up still waits for, empty once it is over. voltage_v: of the
+    """The bank. packs: what hangs on the bus bar, each string as one; single: every single pack, if that is
+    not the same. waiting_for: packs that start-up still waits for, empty once it is over. voltage_v: of the
     bus, from packs that are heard; last_voltage_v: the same, or what it was last. watched: what follows
     from the watch over the packs' behaviour (`watch`).
     """
@@ -59,3 +60,9 @@ class Context:
     any_active: bool
     any_heard: bool
     watched: tuple[Constraint, ...] = ()
+    single: tuple[Pack, ...] | None = None
+
+    @property
+    def leaves(self) -> tuple[Pack, ...]:
+        """Every single pack, for what is about its cells and not about the bus."""
+        return self.packs if self.single is None else self.single

@@ -8,7 +8,7 @@ through as the same object.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import fsum, inf, isfinite
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from typing import NamedTuple
 from bridge.model import NO_ALARMS, Alarm, BankSettings, Constraint, Decision, Limit, Member, PackSample
 
 DECISION_MAX_AGE_S = 3.0
+_Join = Callable[[Sequence[float]], float]
 _SLACK_V = 1e-6  # a voltage that means its bound may differ from it in the last digit
 
 
@@ -48,12 +49,17 @@ def guard(decision: Decision, members: Sequence[Member], bank: BankSettings, now
     cvl, dvl = decision.charge_voltage_limit_v, decision.discharge_voltage_limit_v
     no_charge = silence or (None if _is_limit(cvl) else "there is no charge voltage limit")
     no_discharge = silence or (None if _is_limit(dvl) else "there is no discharge voltage limit")
-    charge_cap = min(_caps([_charging(m, s) for m, s in heard], bank.max_charge_current_a, no_charge))
+    rated = [float(m.settings.series_rated) for m in members]
+    if _wired(bank, members, rated, _one_unrated, min) < 0:
+        no_discharge = no_discharge or "a pack of a string is not series_rated"
+    charge_cap = min(_caps(bank, [_charging(m, s) for m, s in heard], bank.max_charge_current_a, no_charge))
     discharge_cap = min(
-        _caps([_discharging(m, s) for m, s in heard], bank.max_discharge_current_a, no_discharge)
+        _caps(bank, [_discharging(m, s) for m, s in heard], bank.max_discharge_current_a, no_discharge)
     )
-    ceiling_v = min([m.settings.charge_ceiling_v for m in members], default=0.0)
-    floor_v = max([m.settings.cells * m.settings.cell_min_v for m in members], default=0.0)
+    tallest_v = [m.settings.charge_ceiling_v for m in members]
+    lowest_v = [m.settings.cells * m.settings.cell_min_v for m in members]
+    ceiling_v = _wired(bank, members, tallest_v, fsum, min)
+    floor_v = _wired(bank, members, lowest_v, fsum, max)
     fixed = [
         *_lowered(Limit.CVL, cvl, (ceiling_v, "no cell above its maximum"), _SLACK_V),
         *_lowered(Limit.CCL, decision.charge_current_limit_a, charge_cap),
@@ -80,14 +86,32 @@ def _discharging(m: Member, s: PackSample) -> _Side:
     return _Side(m, s, own.discharge_carry_a, s.discharge_allowed, s.discharge_fet_on, cells_v, probes_c)
 
 
-def _caps(sides: Sequence[_Side], maximum_a: float | None, stop: str | None) -> Iterator[tuple[float, str]]:
+def _wired(
+    bank: BankSettings, members: Sequence[Member], values: Sequence[float], series: _Join, parallel: _Join
+) -> float:
+    """A value of the bank from those of its packs; a pack that is not among them has 0."""
+    if bank.topology is None:
+        return parallel(values or (0.0,))
+    of_pack = {member.name: value for member, value in zip(members, values, strict=True)}
+    return bank.topology.fold(lambda name: of_pack.get(name, 0.0), series, parallel)
+
+
+def _one_unrated(packs: Sequence[float]) -> float:
+    """Below 0 if one of these packs, which are in series, is not rated for that (0)."""
+    return 1.0 if min(packs) > 0 else -1.0
+
+
+def _caps(
+    bank: BankSettings, sides: Sequence[_Side], maximum_a: float | None, stop: str | None
+) -> Iterator[tuple[float, str]]:
     """Every bound on a current, with its text."""
-    yield fsum([side.rated_a for side in sides]), "the packs together"
+    packs = [side.member for side in sides]
+    yield _wired(bank, packs, [side.rated_a for side in sides], min, fsum), "the packs together"
     if stop is not None:
         yield 0.0, stop
     if maximum_a is not None:
         yield maximum_a, "the bank's own limit"
-    if not any(side.allowed is True for side in sides):
+    if not _wired(bank, packs, [float(side.allowed is True) for side in sides], min, max):
         yield 0.0, "no pack permits it"
     for side in sides:
         if side.switch_on is False:

@@ -1,8 +1,9 @@
 """All packs as one battery: what was measured, before any limit is drawn from it.
 
-Packs are in parallel: voltages are averaged over those that conduct, currents and charges are added,
-cells and probes compared. A value that no pack gives is None. A pack counts with its last value while
-it is only stale, so that a short silence does not show.
+What hangs on the bus bar is in parallel, a string of packs as one: voltages are averaged over those that
+conduct, currents and charges are added. Cells and probes are compared over all single packs. A value
+that no pack gives is None. A pack counts with its last value while it is only stale, so that a short
+silence does not show.
 """
 
 from __future__ import annotations
@@ -42,10 +43,20 @@ class Merger:
     def __init__(self) -> None:
         self._shows = "mean"
 
-    def merge(self, packs: Sequence[Pack], voltage_v: float | None, soc: float | None) -> Bank:
-        """The bank. voltage_v: as `bus_voltage`; soc: as shown."""
-        known = [p.facts for p in packs if p.facts is not None and p.trusted]
-        heard = [p.facts.sample for p in packs if p.facts is not None and p.heard]
+    def merge(
+        self,
+        packs: Sequence[Pack],
+        voltage_v: float | None,
+        soc: float | None,
+        leaves: Sequence[Pack] | None = None,
+    ) -> Bank:
+        """The bank. voltage_v: as `bus_voltage`; soc: as shown. packs: what hangs on the bus bar; leaves:
+        the single packs, if that is not the same.
+        """
+        single = packs if leaves is None else leaves
+        known = [p.facts for p in single if p.facts is not None and p.trusted]
+        heard = [p.facts.sample for p in single if p.facts is not None and p.heard]
+        on_bus = heard if single is packs else [p.facts.sample for p in packs if p.facts and p.heard]
         counting = [(p.member.settings, p.facts.sample) for p in packs if p.facts is not None and p.counts]
         charges_ah = [_remaining_ah(p, p.facts.sample) for p in packs if p.facts is not None and p.counts]
         high_v, high_pack, high_index = _highest(known)
@@ -54,7 +65,7 @@ class Merger:
         coldest_c = min([f.temperature_min_c for f in known if f.temperature_min_c is not None], default=None)
         return Bank(
             voltage_v=voltage_v,
-            current_a=_sum([sample.current_a for sample in heard]),
+            current_a=_sum([sample.current_a for sample in on_bus]),
             soc=soc,
             soh=_mean([(own.capacity_ah, sample.soh) for own, sample in counting]),
             remaining_ah=_sum(charges_ah),
@@ -71,7 +82,7 @@ class Merger:
             temperature_max_c=hottest_c,
             temperature_min_c=coldest_c,
             cells=max([pack.member.settings.cells for pack in packs], default=0),
-            pack_count=len(packs),
+            pack_count=len(single),
             packs_online=len(heard),
             packs_blocking_charge=sum([s.charge_allowed is not True for s in heard]),
             packs_blocking_discharge=sum([s.discharge_allowed is not True for s in heard]),

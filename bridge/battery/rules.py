@@ -7,7 +7,7 @@ RULES; what follows from one pack's sample alone goes into `pack_rules`. A rule 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 
@@ -35,7 +35,7 @@ def nothing_heard(context: Context) -> Iterable[Constraint]:
     """No pack speaks: no current, and a charge voltage at which nothing flows by itself."""
     if context.any_heard:
         return
-    yield from _no_current("nothing_heard", "no pack is heard")
+    yield from _no_current("nothing_heard", _unheard(context))
     volts, text = context.last_voltage_v, "the bus as it was last seen"
     if volts is None:
         volts, text = _charge_target_v(_lowest(context)), "the bus was never seen"
@@ -45,7 +45,7 @@ def nothing_heard(context: Context) -> Iterable[Constraint]:
 
 def uncontained_fault(context: Context) -> Iterable[Constraint]:
     """Something that a BMS should have ended, and has not; silence does not end it."""
-    for pack in _believed(context):
+    for pack in _believed(context, context.leaves):
         found = fault(pack.facts) if pack.facts is not None else None
         if found is not None:
             yield from _no_current("fault", found[1], pack.member.name)
@@ -70,14 +70,14 @@ def one_way_pack(context: Context) -> Iterable[Constraint]:
     """A pack with one open switch is not part of the parallel circuit, but when the bus moves far enough
     its diode conducts in the other direction: that must not meet a cell at its stop.
     """
-    for pack in _believed(context):
+    for pack in _believed(context, context.packs):
         if pack.facts is None or not pack.open_switch:
             continue
         switches = (Limit.CCL, pack.facts.charge_switch_on), (Limit.DCL, pack.facts.discharge_switch_on)
         for limit, switch_on in switches:
             for cause in pack.limits.current(limit):
                 if switch_on is not False and cause.value <= 0 and cause.rule in HARD_STOPS:
-                    yield replace(cause, text=f"{cause.pack}: {cause.text}", age_s=pack.member.age_s)
+                    yield replace(cause, text=f"{pack.member.name}: {cause.text}", age_s=pack.member.age_s)
 
 
 def bank_maximum(context: Context) -> Iterable[Constraint]:
@@ -108,7 +108,7 @@ def discharge_floor(context: Context) -> Iterable[Constraint]:
 
 def pack_voltages(context: Context) -> Iterable[Constraint]:
     """What single packs ask for. What a lost pack asked for last holds: it only restricts."""
-    for pack in _believed(context):
+    for pack in _believed(context, context.packs):
         yield from pack.limits.voltage
 
 
@@ -124,18 +124,18 @@ def silent_pack_voltage(context: Context) -> Iterable[Constraint]:
             )
 
 
+CIRCUIT: tuple[Rule, ...] = (shared_current, one_way_pack, pack_voltages, silent_pack_voltage)
+"""What holds between packs in parallel, on the bus bar and within a string."""
+
 RULES: tuple[Rule, ...] = (
     start_up,
     nothing_heard,
     uncontained_fault,
     watched,
-    shared_current,
-    one_way_pack,
     bank_maximum,
     charge_target,
     discharge_floor,
-    pack_voltages,
-    silent_pack_voltage,
+    *CIRCUIT,
 )
 
 
@@ -148,10 +148,22 @@ def constraints(context: Context) -> dict[Limit, list[Constraint]]:
     return reasons
 
 
-def _believed(context: Context) -> Iterable[Pack]:
-    """All packs, except those that the user takes to be off when they are silent."""
+def circuit(context: Context) -> list[Constraint]:
+    """What packs in parallel are to each other, wherever in the bank they are, in no order."""
+    return [constraint for rule in CIRCUIT for constraint in rule(context)]
+
+
+def _believed(context: Context, packs: Sequence[Pack]) -> Iterable[Pack]:
+    """All of them, except those that the user takes to be off when they are silent."""
     excludes = context.settings.on_pack_lost == "exclude"
-    return [pack for pack in context.packs if pack.trusted or not excludes]
+    return [pack for pack in packs if pack.trusted or not excludes]
+
+
+def _unheard(context: Context) -> str:
+    missing = [pack.member.name for pack in context.leaves if not pack.heard]
+    if len(missing) == len(context.leaves):
+        return "no pack is heard"
+    return f"no string is whole: {', '.join(missing)} not heard"
 
 
 def _recovery(context: Context, limit: Limit) -> Constraint:
@@ -161,13 +173,13 @@ def _recovery(context: Context, limit: Limit) -> Constraint:
     ready = [p for p in context.packs if p.member.state is PackState.ACTIVE and _conducts_only(p, limit)]
     if not ready:
         return Constraint(limit=limit, value=0.0, rule="no_pack", text="no pack conducts")
-    own = min(
-        [pack.member.settings for pack in ready], key=lambda settings: (settings.capacity_ah, settings.name)
-    )
+    pack = min(ready, key=lambda pack: (pack.member.settings.capacity_ah, pack.member.name))
+    own = pack.member.settings
     if limit is Limit.DCL:
         amps = min(RECOVERY_A, RECOVERY_DISCHARGE_RATIO * own.rated_discharge_current_a)
     else:
         amps = min(RECOVERY_A, RECOVERY_CHARGE_C_RATE * own.capacity_ah)
+    amps = min(amps, pack.limits.current(limit)[0].value)
     text = f"{own.name}: only to let its BMS close the other switch"
     return Constraint(limit=limit, value=amps, rule="recovery", text=text, pack=own.name)
 

@@ -82,7 +82,7 @@ def _lifted(branch: Branch, cause: Constraint, factor: float, share: float) -> C
         value=cause.value * factor,
         rule=cause.rule,
         text=f"{name}: {part}{cause.text}",
-        pack=name,
+        pack=cause.pack or name,
         cell=cause.cell,
         age_s=branch.age_s,
     )

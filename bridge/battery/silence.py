@@ -68,7 +68,9 @@ def _lost(pack: Pack, limit: Limit, context: Context) -> Constraint:
     what = {
         PackState.UNKNOWN: "never heard",
         PackState.QUARANTINE: "not plausible",
-        PackState.LOST: f"lost for {pack.member.age_s or 0.0:.0f} s",
+        PackState.LOST: f"lost for {pack.member.age_s or 0.0:.0f} s"
+        if pack.facts
+        else "not all of it was heard",
     }[state]
     text = f"{what}, held at {amps:.1f} A" if amps > 0 else f"{what}, nothing safe is known of it"
     return Constraint(limit=limit, value=amps, rule=state.value, text=text, pack=settings.name)

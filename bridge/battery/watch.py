@@ -59,8 +59,10 @@ class Watch:
             return ()
         return (*self.faults.constraints(), *(c for diode in self._diodes for c in diode.constraints()))
 
-    def causes(self, packs: Sequence[Pack], now: float) -> Iterator[AlarmCause]:
-        """What is worth a warning at `now`; of packs that say something at all."""
+    def causes(self, packs: Sequence[Pack], leaves: Sequence[Pack], now: float) -> Iterator[AlarmCause]:
+        """What is worth a warning at `now`; of packs that say something at all. packs: what hangs on the bus
+        bar; leaves: every single pack.
+        """
         if self._several and now - self._looked_s >= LOOK_EVERY_S:
             self._looked_s = now
             self._apart = list(imbalance.causes(packs, self._settings.join_window_v_per_cell))
@@ -68,7 +70,7 @@ class Watch:
         yield from self._trips.causes()
         for diode in self._diodes:
             yield from diode.causes
-        for pack in packs:
+        for pack in leaves:
             spread = self._spreads.get(pack.member.name)
             if spread is not None and spread.cause is not None and pack.heard:
                 yield spread.cause

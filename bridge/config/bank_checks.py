@@ -1,11 +1,12 @@
-"""What must hold between packs on one bus bar."""
+"""What must hold between the packs of one bank."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bridge.config.draft import Draft
 from bridge.config.sentences import Problem
+from bridge.config.wiring_checks import cells_in_series, check_wiring, together, topology
 
 ROUNDING_V = 1e-9
 
@@ -15,6 +16,7 @@ def check_bank(draft: Draft) -> Iterator[Problem]:
     yield from _packs_exist(draft)
     yield from _cells_alike(draft)
     yield from _chemistries_alike(draft)
+    yield from check_wiring(draft)
     yield from _currents_within_ratings(draft)
     yield from _voltage_possible(draft)
 
@@ -30,6 +32,8 @@ def _packs_exist(draft: Draft) -> Iterator[Problem]:
 
 
 def _cells_alike(draft: Draft) -> Iterator[Problem]:
+    if not _is_flat(draft):
+        return
     known = [(pack, cells) for pack in draft.packs if (cells := pack.number("cells")) is not None]
     for pack, cells in known[1:]:
         first, expected = known[0]
@@ -57,23 +61,43 @@ def _chemistries_alike(draft: Draft) -> Iterator[Problem]:
 def _currents_within_ratings(draft: Draft) -> Iterator[Problem]:
     for way in ("charge", "discharge"):
         asked = getattr(draft.file.bank, f"max_{way}_current_a")
-        ratings = [pack.number(f"rated_{way}_current_a") for pack in draft.packs]
-        known = [rating for rating in ratings if rating is not None]
+        ratings = {pack.name: pack.number(f"rated_{way}_current_a") for pack in draft.packs}
+        known = {name: rating for name, rating in ratings.items() if rating is not None}
         all_known = draft.packs_complete and 0 < len(known) == len(ratings)
-        if asked is not None and all_known and asked > sum(known):
+        if asked is None or not all_known or not _is_wired(draft, known):
+            continue
+        if asked > (most := together(topology(draft), known)):
             limit = "CCL" if way == "charge" else "DCL"
             yield Problem(
                 ("bank", f"max_{way}_current_a"),
-                f"found {asked:g}; allowed: at most {sum(known):g}, the sum of the packs' "
+                f"found {asked:g}; allowed: at most {most:g}, {_how(draft)} "
                 f"rated_{way}_current_a ({limit} over rating); write that or less, or leave it out",
             )
+
+
+def _is_wired(draft: Draft, known: Mapping[str, float]) -> bool:
+    """Whether the wiring is known, and of these packs."""
+    wired = topology(draft)
+    if wired is None:
+        return _is_flat(draft)
+    return set(wired.packs) == known.keys()
+
+
+def _is_flat(draft: Draft) -> bool:
+    """Whether the file says nothing of the wiring, not even something that cannot be read."""
+    return draft.file.bank.topology is None and ("bank", "topology") not in draft.unreadable
+
+
+def _how(draft: Draft) -> str:
+    return "the sum of the packs'" if topology(draft) is None else "what the wiring makes of the packs'"
 
 
 def _voltage_possible(draft: Draft) -> Iterator[Problem]:
     if (asked := draft.file.bank.charge_voltage_limit_v) is None:
         return
+    in_series = cells_in_series(draft)
     for pack in draft.packs:
-        cells, high, low = (pack.number(key) for key in ("cells", "cell_max_v", "cell_min_v"))
+        cells, (high, low) = in_series.get(pack.name), (pack.number(k) for k in ("cell_max_v", "cell_min_v"))
         if cells is None or high is None or low is None or cells * low < asked <= cells * high + ROUNDING_V:
             continue
         yield Problem(

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from bridge.battery.facts import Memory
 from bridge.battery.pack_rules import pack_limits
 from bridge.battery.tapers import Way
+from bridge.battery.topology import not_series_rated, units
 from bridge.config.settings import Config
+from bridge.config.wiring_checks import together
 from bridge.model import Constraint, Curve, Limit, PackSample, PackSettings
 
 WARM_C = 25.0
@@ -28,14 +30,26 @@ class Ceiling:
 
 
 def ceiling(config: Config) -> Ceiling:
-    """Sums of the packs' currents within the bank's own limits; the most careful pack's voltages."""
-    packs, bank = [pack.settings for pack in config.packs if not pack.settings.excluded], config.bank
+    """The packs' currents as the wiring joins them, within the bank's own limits; the voltages of the most
+    careful pack or string.
+    """
+    bank, on_bus_bar = config.bank, bank_units(config)
     return Ceiling(
-        charge_voltage_limit_v=min(pack.cells * pack.cell_charge_v for pack in packs),
-        discharge_voltage_limit_v=max(pack.cells * pack.cell_min_v for pack in packs),
-        charge_current_limit_a=_bank_a(packs, Limit.CCL, bank.max_charge_current_a),
-        discharge_current_limit_a=_bank_a(packs, Limit.DCL, bank.max_discharge_current_a),
+        charge_voltage_limit_v=min(unit.cells * unit.cell_charge_v for unit in on_bus_bar),
+        discharge_voltage_limit_v=max(unit.cells * unit.cell_min_v for unit in on_bus_bar),
+        charge_current_limit_a=_bank_a(config, Limit.CCL, bank.max_charge_current_a),
+        discharge_current_limit_a=_bank_a(config, Limit.DCL, bank.max_discharge_current_a),
     )
+
+
+def bank_units(config: Config) -> list[PackSettings]:
+    """What hangs on the bus bar: packs, and strings of packs as if each were one."""
+    return units(config.bank.topology, _in_service(config))
+
+
+def highest_v(config: Config) -> float:
+    """The voltage that no bank of these packs may ever exceed, V; 0 without packs."""
+    return min((unit.charge_ceiling_v for unit in bank_units(config)), default=0.0)
 
 
 def pack_ceiling(pack: PackSettings, limit: Limit) -> Constraint:
@@ -49,9 +63,17 @@ def pack_ceiling(pack: PackSettings, limit: Limit) -> Constraint:
     return max(at_best, key=lambda constraint: constraint.value)
 
 
-def _bank_a(packs: list[PackSettings], limit: Limit, own_a: float | None) -> float:
-    sum_a = sum(pack_ceiling(pack, limit).value for pack in packs)
-    return sum_a if own_a is None else min(sum_a, own_a)
+def _in_service(config: Config) -> list[PackSettings]:
+    return [pack.settings for pack in config.packs if not pack.settings.excluded]
+
+
+def _bank_a(config: Config, limit: Limit, own_a: float | None) -> float:
+    packs, wired = {pack.name: pack for pack in _in_service(config)}, config.bank.topology
+    amps = {name: pack_ceiling(pack, limit).value for name, pack in packs.items()}
+    together_a = together(wired, amps)
+    if limit is Limit.DCL and wired is not None and not_series_rated(wired, packs):
+        together_a = 0.0
+    return together_a if own_a is None else min(together_a, own_a)
 
 
 def _temperatures(way: Way) -> list[float]:

@@ -17,6 +17,7 @@ from bridge.config.pack_checks import check_pack
 from bridge.config.port_checks import unprotected
 from bridge.config.sentences import Problem
 from bridge.config.wire_checks import check_wires
+from bridge.config.wiring_checks import not_series_rated, one_wire_in_string
 
 PLAUSIBLE_C_RATE = 5.0
 
@@ -30,6 +31,8 @@ def problems(draft: Draft) -> list[Problem]:
 def warnings(draft: Draft) -> list[Problem]:
     """What can be used, but is probably not what was meant."""
     return [
+        *not_series_rated(draft),
+        *one_wire_in_string(draft),
         *_rating_implausible(draft),
         *_cold_charge(draft),
         *[problem for pack in draft.packs for problem in unprotected(pack)],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.battery.chemistry import defaults
+from bridge.battery.topology import normal
 from bridge.config import checks, sentences
 from bridge.config.curves import chosen
 from bridge.config.draft import Draft, PackDraft
@@ -22,6 +23,7 @@ from bridge.config.settings import (
     LogConfig,
     PackConfig,
 )
+from bridge.config.wiring_checks import cells_in_series, in_service
 from bridge.errors import ConfigError
 from bridge.model import BankSettings, Curves, PackSettings
 from bridge.protocols import contract
@@ -81,10 +83,14 @@ def _config(draft: Draft, source: Source) -> Config:
     log = {key.removeprefix("log_"): gateway.pop(key) for key in [*gateway] if key.startswith("log_")}
     bank = draft.file.bank.given()
     limit_v = bank.pop("charge_voltage_limit_v", None)
+    bank["topology"] = normal(in_service(draft))
+    in_series = cells_in_series(draft)
     return Config(
         gateway=GatewayConfig(log=LogConfig(**log), **gateway),
         bank=BankSettings(**bank),
-        packs=tuple(_pack(pack, chosen(draft.file, pack), limit_v) for pack in draft.packs),
+        packs=tuple(
+            _pack(pack, chosen(draft.file, pack), limit_v, in_series[pack.name]) for pack in draft.packs
+        ),
         inverters=tuple(
             InverterConfig(name=name, **{**table.given(), "profile": draft.profile(table.profile or "")})
             for name, table in draft.file.inverters.items()
@@ -94,14 +100,14 @@ def _config(draft: Draft, source: Source) -> Config:
     )
 
 
-def _pack(pack: PackDraft, curves: Curves, limit_v: float | None) -> PackConfig:
+def _pack(pack: PackDraft, curves: Curves, limit_v: float | None, in_series: float) -> PackConfig:
     spec = contract.load(pack.text("bms") or "").spec
     written = {key: value for key, value in pack.values.items() if key in SETTINGS}
     values: dict[str, Any] = {**defaults(pack.chemistry), **written}
     values |= {"chemistry": pack.chemistry, "curves": curves}
     settings = PackSettings(name=pack.name, **values)
     if limit_v is not None:
-        cell_charge_v = min(settings.cell_charge_v, limit_v / settings.cells)
+        cell_charge_v = min(settings.cell_charge_v, limit_v / in_series)
         settings = replace(settings, cell_charge_v=cell_charge_v)
     return PackConfig(
         settings=settings,

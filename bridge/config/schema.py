@@ -23,7 +23,8 @@ Volts = Annotated[float | None, Field(ge=1.5, le=4.25, examples=[3.45])]
 
 Amps = Annotated[float | None, Field(gt=0, le=2000, examples=[140])]
 Text = Annotated[str, StringConstraints(min_length=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+NAME_PATTERN = r"^[A-Za-z0-9_-]{1,32}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 
 def _single(value: object) -> object:
@@ -119,6 +120,7 @@ class BankTable(Table):
         Literal["weighted_edges", "weighted", "min"] | None, Field(examples=["weighted_edges"])
     ] = None
     soc_glide_pct_per_min: Annotated[float | None, Field(gt=0, le=30, examples=[6])] = None
+    topology: Annotated[dict[str, object] | None, Field(examples=[{"series": ["left", "right"]}])] = None
 
 
 class LinkTable(Table):
@@ -155,6 +157,7 @@ class SharedTable(LinkTable):
     bus_on: Annotated[Literal["P", "C", "tied"] | None, Field(examples=["C"])] = None
     chemistry: Annotated[Literal["lfp", "nmc", "lto"] | None, Field(examples=["lfp"])] = None
     curves: Annotated[list[str] | None, BeforeValidator(_names), Field(examples=[["eve-lf280k"]])] = None
+    series_rated: Annotated[bool | None, Field(examples=[True])] = None
     cell_charge_v: Volts = None
     cell_max_v: Annotated[Volts, Field(examples=[3.55])] = None
     cell_min_v: Annotated[Volts, Field(examples=[2.8])] = None

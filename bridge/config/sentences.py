@@ -93,7 +93,11 @@ def example(table: type[Table], key: str) -> str:
         return f"{key} = {json.dumps(value)}"
     if not isinstance(value, dict):
         return f"{key} = {describe(value)}"
-    return f"{key} = {{ {', '.join(f'{name} = {describe(inner)}' for name, inner in value.items())} }}"
+    return f"{key} = {{ {', '.join(f'{name} = {_written(inner)}' for name, inner in value.items())} }}"
+
+
+def _written(value: object) -> str:
+    return f"[{', '.join(map(describe, value))}]" if isinstance(value, list) else describe(value)
 
 
 def missing(table: type[Table], key: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bridge import profiles
-from bridge.config.ceiling import ceiling, pack_ceiling
+from bridge.battery.topology import as_one
+from bridge.config.ceiling import bank_units, ceiling, pack_ceiling
 from bridge.config.settings import Config
-from bridge.model import Limit
+from bridge.model import Limit, PackSettings, Topology
 
 COLUMNS = ("pack", "bms", "cells", "Ah", "charge A at most", "discharge A at most", "port")
 
@@ -46,10 +47,26 @@ def _bank(config: Config) -> list[str]:
     ccl, dcl = f"{best.charge_current_limit_a:g} A", f"{best.discharge_current_limit_a:g} A"
     count = f"{len(config.packs)} pack" + "s" * (len(config.packs) != 1)
     return [
-        f"bank: {count}, {sum(pack.settings.capacity_ah for pack in config.packs):g} Ah",
+        f"bank: {count}, {sum(unit.capacity_ah for unit in bank_units(config)):g} Ah",
+        *_wiring(config),
         f"  charge: CVL at most {cvl}, CCL at most {ccl}",
         f"  discharge: DVL at least {dvl}, DCL at most {dcl}",
     ]
+
+
+def _wiring(config: Config) -> list[str]:
+    """The tree of a bank that is not just packs in parallel, two blanks a level."""
+    wired = config.bank.topology
+    return [] if wired is None else _part(wired, {pack.name: pack.settings for pack in config.packs}, 1)
+
+
+def _part(part: str | Topology, packs: dict[str, PackSettings], depth: int) -> list[str]:
+    if isinstance(part, str):
+        return [f"{'  ' * depth}{part}"]
+    own = as_one(part, packs)
+    given = "" if part.given_name is None else f"{part.given_name}, "
+    lines = [f"{'  ' * depth}{given}in {part.wiring}: {own.cells} cells, {own.capacity_ah:g} Ah"]
+    return lines + [line for child in part.children for line in _part(child, packs, depth + 1)]
 
 
 def _inverters(config: Config) -> list[str]:

@@ -17,8 +17,11 @@ from bridge.model import (
     PackSample,
     PackSettings,
     PackState,
+    Topology,
+    Wiring,
 )
 from tests.battery.story import ATTIC, GARAGE, SHED, changed, well, with_cell
+from tests.battery.wiring import FOUR, GROUPS, IN_SERIES, STRINGS
 
 NOW = 1000.0
 BANK = BankSettings()
@@ -403,6 +406,102 @@ def test_a_pack_out_of_service_neither_helps_nor_hinders() -> None:
     assert currents(guarded(member(well(), out))) == (0.0, 0.0)
     most = replace(PLAIN, charge_current_limit_a=200.0)
     assert currents(guarded(member(well()), member(well(), out), decision=most)) == (140.0, 120.0)
+
+
+FOURTH = {p.name: member(well(cells=4), p) for p in FOUR}
+MUCH = replace(PLAIN, charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
+HALF = replace(PLAIN, charge_voltage_limit_v=27.6, discharge_voltage_limit_v=22.4)
+
+
+def wired(topology: Topology, *others: Member, decision: Decision = MUCH) -> Decision:
+    """Four packs of four cells, wired so, some of them other than well."""
+    packs = FOURTH | {other.name: other for other in others}
+    return guarded(*packs.values(), decision=decision, bank=BankSettings(topology=topology))
+
+
+@pytest.mark.parametrize(("topology", "amps"), [(IN_SERIES, 80.0), (STRINGS, 160.0), (GROUPS, 160.0)])
+def test_a_string_carries_what_its_weakest_pack_does_and_packs_in_parallel_their_sum(
+    topology: Topology, amps: float
+) -> None:
+    weak = member(well(cells=4), replace(FOUR[3], rated_charge_current_a=30.0, fuse_a=50.0))
+    weaker = {IN_SERIES: (30.0, 50.0), STRINGS: (110.0, 130.0), GROUPS: (110.0, 130.0)}[topology]
+
+    assert currents(wired(topology)) == (amps, amps)
+    assert currents(wired(topology, weak)) == weaker
+
+
+@pytest.mark.parametrize(("topology", "amps"), [(IN_SERIES, 0.0), (STRINGS, 80.0), (GROUPS, 80.0)])
+def test_a_pack_that_is_not_heard_takes_its_string_along(topology: Topology, amps: float) -> None:
+    assert currents(wired(topology, member(None, FOUR[1]))) == (amps, amps)
+
+
+@pytest.mark.parametrize(
+    ("topology", "ceiling_v", "floor_v"),
+    [(IN_SERIES, 56.8, 44.8), (STRINGS, 28.4, 22.4), (GROUPS, 28.4, 22.4)],
+)
+def test_voltages_of_a_string_are_sums(topology: Topology, ceiling_v: float, floor_v: float) -> None:
+    wide = replace(PLAIN, charge_voltage_limit_v=80.0, discharge_voltage_limit_v=10.0)
+
+    after = wired(topology, decision=wide)
+
+    assert after.charge_voltage_limit_v == pytest.approx(ceiling_v)
+    assert after.discharge_voltage_limit_v == pytest.approx(floor_v)
+
+
+def test_of_unlike_strings_and_groups_the_narrower_voltages_count() -> None:
+    narrow = member(well(cells=4), replace(FOUR[3], cell_max_v=3.5, cell_min_v=3.0))
+    wide = replace(PLAIN, charge_voltage_limit_v=80.0, discharge_voltage_limit_v=10.0)
+
+    for topology in (STRINGS, GROUPS):
+        after = wired(topology, narrow, decision=wide)
+        assert after.charge_voltage_limit_v == pytest.approx(4 * 3.55 + 4 * 3.5)
+        assert after.discharge_voltage_limit_v == pytest.approx(4 * 2.8 + 4 * 3.0)
+
+
+@pytest.mark.parametrize(("topology", "stops"), [(IN_SERIES, True), (STRINGS, False), (GROUPS, False)])
+def test_a_string_permits_what_all_its_packs_permit(topology: Topology, stops: bool) -> None:
+    forbids = member(changed(well(cells=4), charge_allowed=False), FOUR[1])
+
+    assert (wired(topology, forbids).charge_current_limit_a == 0) is stops
+    assert wired(topology, forbids).discharge_current_limit_a > 0
+
+
+def test_two_strings_that_each_have_a_pack_against_it_permit_nothing() -> None:
+    forbids = changed(well(cells=4), discharge_allowed=None)
+
+    after = wired(STRINGS, member(forbids, FOUR[1]), member(forbids, FOUR[2]))
+
+    assert currents(after) == (160.0, 0.0)
+
+
+@pytest.mark.parametrize("topology", [IN_SERIES, STRINGS, GROUPS])
+@pytest.mark.parametrize("name", ["a", "b", "c", "d"])
+def test_a_cell_at_its_limit_anywhere_in_a_tree_ends_its_direction(topology: Topology, name: str) -> None:
+    settings = FOURTH[name].settings
+
+    high = wired(topology, member(with_cell(well(cells=4), 2, 3.55), settings))
+    low = wired(topology, member(with_cell(well(cells=4), 2, 2.80), settings))
+
+    assert (high.charge_current_limit_a, low.discharge_current_limit_a) == (0.0, 0.0)
+    assert min(high.discharge_current_limit_a, low.charge_current_limit_a) > 0
+
+
+@pytest.mark.parametrize("topology", [IN_SERIES, STRINGS, GROUPS])
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_string_with_a_pack_that_is_not_rated_for_it_is_not_discharged(
+    topology: Topology, heard: bool
+) -> None:
+    unrated = member(well(cells=4) if heard else None, replace(FOUR[2], series_rated=False))
+
+    assert wired(topology, unrated, decision=HALF).discharge_current_limit_a == 0.0
+    assert wired(topology, decision=HALF).discharge_current_limit_a > 0
+
+
+def test_beside_a_string_a_single_pack_need_not_be_rated_for_it() -> None:
+    single = member(well(cells=8), replace(FOUR[2], cells=8, series_rated=False))
+    bank = BankSettings(topology=Topology(Wiring.PARALLEL, ("c", Topology(Wiring.SERIES, ("a", "b")))))
+
+    assert guarded(FOURTH["a"], FOURTH["b"], single, decision=HALF, bank=bank) is HALF
 
 
 def changed_decision(decision: Decision, wish: str) -> Decision:

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.cli.main import main
 from bridge.config import load
-from bridge.config.ceiling import ceiling
+from bridge.config.ceiling import bank_units, ceiling
 from bridge.model import Chemistry
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
@@ -65,6 +65,12 @@ def test_the_usual_series_of_packs_are_there() -> None:
     assert {pack.bms for pack in packs} >= {"jk-pb", "jbd-up16s", "daly-can", "pylontech-can"}
     assert any(pack.balancer is not None for pack in packs)
     assert {pack.settings.chemistry for pack in packs} == set(Chemistry)
+
+
+def test_the_usual_ways_to_wire_small_packs_are_there() -> None:
+    wired = [config for path in EXAMPLES if (config := load(path)).bank.topology is not None]
+    assert [len(config.packs) for config in wired] == [4, 2, 4]
+    assert {bank_units(config)[0].cells for config in wired} == {16}
 
 
 def test_check_accepts_all_of_them_where_nothing_is_plugged_in_or_installed(
