@@ -28,7 +28,8 @@ from bridge.battery.plausibility import Plausibility
 from bridge.battery.rules import constraints
 from bridge.battery.separate_port import at_the_bus
 from bridge.battery.shaping import CurrentShaper, VoltageShaper, ceil_to_quantum
-from bridge.battery.sharing import CapacitySharing, Sharing
+from bridge.battery.sharing import LearnedSharing, Sharing
+from bridge.battery.silence import conducts
 from bridge.battery.soc import StateOfCharge, within_edges
 from bridge.battery.watch import Watch
 from bridge.model import (
@@ -53,7 +54,7 @@ class Aggregator:
         self, packs: Sequence[PackSettings], settings: BankSettings, sharing: Sharing | None = None
     ) -> None:
         self._settings = settings
-        self._sharing = CapacitySharing() if sharing is None else sharing
+        self._sharing = LearnedSharing() if sharing is None else sharing
         self._membership = Membership(packs, settings.join_s)
         self._known = {pack.name: _Known(pack) for pack in packs}
         in_service = [pack for pack in packs if not pack.excluded]
@@ -103,14 +104,25 @@ class Aggregator:
         """Every pack as it stands at `now`, in the order of the configuration."""
         return self._membership.members(now)
 
+    def state(self) -> dict[str, object]:
+        """What is worth keeping over a restart, as JSON can carry it: one key a component."""
+        return {"sharing": self._sharing.state()}
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        """Begin with what `state` gave before. Call it before the first sample; what it does not
+        understand it leaves out.
+        """
+        if isinstance(sharing := state.get("sharing"), Mapping):
+            self._sharing.restore(sharing)
+
     def decide(self, now: float) -> Decision:
         """What the inverter is to be told at `now`; guarded."""
         self._start(now)
         settled = self._ready
         standings = self._membership.standings(now)
         members = [standing.member for standing in standings]  # without those that are out of service
-        self._sharing.observe(members, now)
         context = self._context(standings, now)
+        self._sharing.observe([p for p in context.packs if conducts(p, self._settings.on_pack_lost)], now)
         drafted = self._decision(context, now, settled=settled)
         decision = guard(drafted, members, self._settings, now)
         if decision is not drafted:
@@ -180,7 +192,11 @@ class Aggregator:
             context.packs,
             now,
             starting=bool(context.waiting_for),
-            watched=(*self._watch.causes(context.packs, now), *self._soc.causes(context.packs)),
+            watched=(
+                *self._watch.causes(context.packs, now),
+                *self._soc.causes(context.packs),
+                *self._sharing.complaints,
+            ),
             latched=self._watch.faults.latched.values(),
         )
         for limit, value in ((Limit.CCL, ccl), (Limit.DCL, dcl), (Limit.CVL, cvl)):

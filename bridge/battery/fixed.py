@@ -82,7 +82,11 @@ def _fuses(own: PackSettings) -> Iterable[Constraint]:
 
 def _trips(own: PackSettings, ratings: Ratings) -> Iterable[Constraint]:
     """Stay clear of the current at which the BMS would open."""
-    trips = (Limit.CCL, ratings.charge_ocp_a), (Limit.DCL, ratings.discharge_ocp_a)
+    trips = (
+        (Limit.CCL, ratings.charge_ocp_a),
+        (Limit.DCL, ratings.discharge_ocp_a),
+        (Limit.DCL, own.ocp_a),
+    )
     for limit, trip_a in trips:
         if trip_a is not None and trip_a * TRIP_BAND < _rated_a(own, limit):
             text = f"95 % of the {trip_a:g} A at which its BMS trips"

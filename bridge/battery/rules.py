@@ -13,6 +13,7 @@ from operator import attrgetter
 
 from bridge.battery.context import Context, Pack
 from bridge.battery.faults import fault
+from bridge.battery.n_minus_1 import n_minus_1
 from bridge.battery.silence import branch, flat_top_v
 from bridge.model import Constraint, Limit, PackSettings, PackState
 
@@ -130,6 +131,7 @@ RULES: tuple[Rule, ...] = (
     uncontained_fault,
     watched,
     shared_current,
+    n_minus_1,
     one_way_pack,
     bank_maximum,
     charge_target,

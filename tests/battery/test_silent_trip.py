@@ -39,7 +39,7 @@ def test_a_pack_that_left_unsaid_lowers_the_limits_after_two_samples() -> None:
     tripped(story)
 
     story.run(1)
-    assert story.limits() == before
+    assert suspects(story) == []
     story.run(1)
 
     two = Story(*THREE[:2]).say(carries(-60.0)).settle().limits()
@@ -77,7 +77,7 @@ def test_a_load_that_ends_is_no_trip() -> None:
 
     story.say(carries(0.0)).run(60)
 
-    assert story.limits() == before
+    assert story.limits() >= before  # its end told the shares
     assert suspects(story) == []
 
 
