@@ -266,6 +266,8 @@ class PackSettings:
     cell_charge_v: what charging aims at; cell_max_v: no charging from here; cell_min_v: no
     discharging from here; the defaults here are those of LFP. soc_source: "bms", or "counter" for our
     own. excluded: not in service: it is read and shown, and certainly not on the bus.
+    path_mohm: of switches, fuse and cable up to the common bus bar. ocp_a: the discharging current at
+    which its BMS opens after ocp_delay_s; ocp_fast_a: that at which it opens at once; None where not known.
     """
 
     name: str
@@ -292,6 +294,10 @@ class PackSettings:
     lost_after_s: float = 30.0
     soc_source: str = "bms"
     excluded: bool = False
+    path_mohm: float | None = None
+    ocp_a: float | None = None
+    ocp_delay_s: float | None = None
+    ocp_fast_a: float | None = None
 
     @property
     def charge_carry_a(self) -> float:
@@ -381,6 +387,9 @@ class BankSettings:
     be from the bus's for that. soc_mode: how the packs' SoC becomes one, "weighted_edges", "weighted" or
     "min"; soc_glide_pct_per_min: how fast it moves when packs come and go. topology: how the packs in
     service are wired; None is all in parallel.
+    n_minus_1: what the loss of one pack at full load may do to the others: "off" lets it be, "auto" keeps
+    their BMSs closed until the inverter has followed, "strict" keeps them within their own limits.
+    inverter_lag_s: how slowly an inverter follows a limit that falls, as a time constant.
     """
 
     max_charge_current_a: float | None = None
@@ -393,6 +402,8 @@ class BankSettings:
     join_window_v_per_cell: float = 0.03
     soc_mode: str = "weighted_edges"
     soc_glide_pct_per_min: float = 6.0
+    n_minus_1: str = "off"
+    inverter_lag_s: float = 4.0
     topology: Topology | None = None
 
 

@@ -84,7 +84,7 @@ def test_every_key_is_documented_with_its_range_and_its_default(table: str, key:
 
 def test_no_key_is_documented_that_there_is_not() -> None:
     tables = re.findall(r"^\| key \|.*?\n\n", CONFIGURATION, re.MULTILINE | re.DOTALL)
-    documented = re.findall(r"^\| `([a-z_]+)` \|", "".join(tables), re.MULTILINE)
+    documented = re.findall(r"^\| `([a-z0-9_]+)` \|", "".join(tables), re.MULTILINE)
     assert sorted(documented) == sorted(key for _, key in KEYS)
 
 

@@ -29,7 +29,8 @@ from bridge.battery.plausibility import Plausibility
 from bridge.battery.rules import constraints
 from bridge.battery.separate_port import at_the_bus
 from bridge.battery.shaping import CurrentShaper, VoltageShaper, ceil_to_quantum
-from bridge.battery.sharing import CapacitySharing, Sharing
+from bridge.battery.sharing import LearnedSharing, Sharing
+from bridge.battery.silence import conducts
 from bridge.battery.soc import StateOfCharge, within_edges
 from bridge.battery.topology import normal, units
 from bridge.battery.watch import Watch
@@ -62,10 +63,10 @@ class Aggregator:
         in_service = [pack for pack in packs if not pack.excluded]
         on_bus_bar = units(settings.topology, in_service)
         self._settings = settings = replace(settings, topology=normal(settings.topology))
-        self._sharing = CapacitySharing() if sharing is None else sharing
+        self._sharing = LearnedSharing() if sharing is None else sharing
         self._membership = Membership(packs, settings.join_s)
         self._known = {pack.name: _Known(pack) for pack in packs}
-        self._tree = tree(in_service, settings, CapacitySharing)
+        self._tree = tree(in_service, settings, LearnedSharing)
         self._charge = _shaper(on_bus_bar, Limit.CCL, settings)
         self._discharge = _shaper(on_bus_bar, Limit.DCL, settings)
         self._voltage = VoltageShaper()
@@ -112,6 +113,20 @@ class Aggregator:
         """Every pack as it stands at `now`, in the order of the configuration."""
         return self._membership.members(now)
 
+    def state(self) -> dict[str, object]:
+        """What is worth keeping over a restart, as JSON can carry it: one key a component."""
+        within = {} if self._tree is None else self._tree.state()
+        return {"sharing": self._sharing.state(), "groups": within}
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        """Begin with what `state` gave before. Call it before the first sample; what it does not
+        understand it leaves out.
+        """
+        if isinstance(sharing := state.get("sharing"), Mapping):
+            self._sharing.restore(sharing)
+        if self._tree is not None and isinstance(groups := state.get("groups"), Mapping):
+            self._tree.restore(groups)
+
     def decide(self, now: float) -> Decision:
         """What the inverter is to be told at `now`; guarded."""
         self._start(now)
@@ -119,6 +134,7 @@ class Aggregator:
         standings = self._membership.standings(now)
         members = [standing.member for standing in standings]  # without those that are out of service
         context = self._context(standings, now)
+        self._sharing.observe([p for p in context.packs if conducts(p, self._settings.on_pack_lost)], now)
         drafted = self._decision(context, now, settled=settled)
         decision = guard(drafted, members, self._settings, now)
         if decision is not drafted:
@@ -140,7 +156,6 @@ class Aggregator:
         leaves = self._leaves(standings)
         packs = leaves if self._tree is None else self._tree.units(leaves, now)
         self._gate(packs)
-        self._sharing.observe([pack.member for pack in packs], now)
         voltage_v = bus_voltage(packs)
         if voltage_v is not None:
             self._last_voltage_v = voltage_v
@@ -182,6 +197,7 @@ class Aggregator:
         """What no BMS complains of."""
         yield from self._watch.causes(context.packs, context.leaves, now)
         yield from self._soc.causes(context.leaves)
+        yield from self._sharing.complaints
         if self._tree is not None:
             yield from self._tree.causes()
 

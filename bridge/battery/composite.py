@@ -29,6 +29,7 @@ from bridge.battery.folding import (
 from bridge.battery.merge import bus_voltage
 from bridge.battery.rules import circuit
 from bridge.battery.sharing import Sharing
+from bridge.battery.silence import conducts
 from bridge.battery.string_checks import StringChecks
 from bridge.battery.topology import as_one, normal, not_series_rated, on_the_bus_bar
 from bridge.model import (
@@ -85,6 +86,19 @@ class Tree:
         """What is wrong with a string that no single pack shows."""
         return tuple([one for part in self._parts for one in part.causes()])
 
+    def state(self) -> dict[str, object]:
+        """What was learned within the groups, by their names, as JSON can carry it."""
+        return {name: sharing.state() for name, sharing in self._sharings().items()}
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        """Begin with what was learned before."""
+        for name, sharing in self._sharings().items():
+            if isinstance(learned := state.get(name), Mapping):
+                sharing.restore(learned)
+
+    def _sharings(self) -> dict[str, Sharing]:
+        return {name: one for part in self._parts for name, one in part.sharings()}
+
     def packs_of(self, unit: str) -> tuple[str, ...]:
         """The packs of what hangs on the bus bar under that name."""
         return self._packs[unit]
@@ -105,6 +119,9 @@ class _Leaf:
 
     def causes(self) -> tuple[AlarmCause, ...]:
         return ()
+
+    def sharings(self) -> list[tuple[str, Sharing]]:
+        return []
 
 
 class _Series:
@@ -138,6 +155,9 @@ class _Series:
     def causes(self) -> tuple[AlarmCause, ...]:
         return (*self._checks.causes, *[one for part in self._parts for one in part.causes()])
 
+    def sharings(self) -> list[tuple[str, Sharing]]:
+        return [one for part in self._parts for one in part.sharings()]
+
     def _causes(self, children: Sequence[Pack], *, complete: bool) -> Iterator[Constraint]:
         yield from voltages_at_string(self._own, children)
         if complete:
@@ -160,7 +180,7 @@ class _Group:
 
     def fold(self, leaves: Leaves, now: float) -> Pack:
         children = tuple([part.fold(leaves, now) for part in self._parts])
-        self._sharing.observe([child.member for child in children], now)
+        self._sharing.observe([c for c in children if conducts(c, self._bank.on_pack_lost)], now)
         volts = bus_voltage(children)
         found = circuit(
             Context(
@@ -190,7 +210,10 @@ class _Group:
         )
 
     def causes(self) -> tuple[AlarmCause, ...]:
-        return tuple([one for part in self._parts for one in part.causes()])
+        return (*self._sharing.complaints, *[one for part in self._parts for one in part.causes()])
+
+    def sharings(self) -> list[tuple[str, Sharing]]:
+        return [(self._own.name, self._sharing), *[one for part in self._parts for one in part.sharings()]]
 
 
 _Part = _Leaf | _Series | _Group

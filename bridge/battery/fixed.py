@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from bridge.battery.tapers import Tapers, tapers
 from bridge.model import Constraint, Limit, PackSettings, Ratings
 
+UNKNOWN_OCP = 1.1  # of the rating: where a BMS is taken to trip of which nobody said it
+UNKNOWN_FAST = 2.0  # and at once: the instant stages of JBD boards are at 2 to 3 times it (jbd-bms.com FAQ)
 TRIP_BAND = 0.95  # of a fuse, and of a BMS's over-current threshold: room for the sensor's error
 
 
@@ -82,7 +84,11 @@ def _fuses(own: PackSettings) -> Iterable[Constraint]:
 
 def _trips(own: PackSettings, ratings: Ratings) -> Iterable[Constraint]:
     """Stay clear of the current at which the BMS would open."""
-    trips = (Limit.CCL, ratings.charge_ocp_a), (Limit.DCL, ratings.discharge_ocp_a)
+    trips = (
+        (Limit.CCL, ratings.charge_ocp_a),
+        (Limit.DCL, ratings.discharge_ocp_a),
+        (Limit.DCL, own.ocp_a),
+    )
     for limit, trip_a in trips:
         if trip_a is not None and trip_a * TRIP_BAND < _rated_a(own, limit):
             text = f"95 % of the {trip_a:g} A at which its BMS trips"

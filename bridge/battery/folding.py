@@ -13,11 +13,9 @@ from math import fsum
 from bridge.battery.chemistry import preset
 from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
-from bridge.battery.fixed import Fixed
+from bridge.battery.fixed import UNKNOWN_OCP, Fixed
 from bridge.battery.silence import flat_top_v
 from bridge.model import Alarm, Constraint, Limit, PackSample, PackSettings, Ratings
-
-TRIPS_AT = 1.1  # times its rating: where a BMS is taken to trip that has not said so
 
 
 def series_sample(
@@ -124,7 +122,7 @@ def _first_trip_a(said_rated: Sequence[tuple[float | None, float]]) -> float | N
     """The least of what each said, A, or what it would be by its rating; None if none has said it."""
     if all(said_a is None for said_a, _ in said_rated):
         return None
-    return min([_or(said_a, TRIPS_AT * rated_a) for said_a, rated_a in said_rated])
+    return min([_or(said_a, UNKNOWN_OCP * rated_a) for said_a, rated_a in said_rated])
 
 
 def named(child: Pack, cause: Constraint) -> Constraint:

@@ -13,6 +13,7 @@ from operator import attrgetter
 
 from bridge.battery.context import Context, Pack
 from bridge.battery.faults import fault
+from bridge.battery.n_minus_1 import n_minus_1
 from bridge.battery.silence import branch, flat_top_v
 from bridge.model import Constraint, Limit, PackSettings, PackState
 
@@ -124,7 +125,13 @@ def silent_pack_voltage(context: Context) -> Iterable[Constraint]:
             )
 
 
-CIRCUIT: tuple[Rule, ...] = (shared_current, one_way_pack, pack_voltages, silent_pack_voltage)
+CIRCUIT: tuple[Rule, ...] = (
+    shared_current,
+    n_minus_1,
+    one_way_pack,
+    pack_voltages,
+    silent_pack_voltage,
+)
 """What holds between packs in parallel, on the bus bar and within a string."""
 
 RULES: tuple[Rule, ...] = (

@@ -1,33 +1,35 @@
 """How a bank's current divides over parallel packs, and so what the bank may carry.
 
 Packs in parallel share by conductance, not by what they are allowed: a pack carries s_i = g_i / sum g
-of the bank's current whether its limit is high or low. So the bank's limit is min(C_i / s_i) over the
-packs that conduct; the sum of their limits over-currents the stiffest pack, and n times the smallest
-is not cautious either.
+of the bank's current, and what circulates (b_i), whether its limit is high or low. So the bank's limit is
+the least of (C_i - b_i) / s_i over the packs that conduct; the sum of their limits over-currents the
+stiffest pack, and n times the smallest is not cautious either.
 
-A pack that may or may not be on the bus (silent, or returning) has certainty w < 1. It must be safe
-both that it conducts and that it does not, in any combination with the others. The worst case for
-pack i is that nobody else helps: only w_j of each other pack j is counted on. That gives
-
-    limit = min over i of  C_i * max(1, total_i / (g_i (1 + m_i))),   total_i = g_i + sum_{j != i} w_j g_j
-    and at most  sum of w_i C_i
-
-which is exact over all combinations for w = 0, continuous in w, and never rises when w or C falls.
-m_i is the relative uncertainty of the share.
+`LearnedSharing` measures s and b from the packs' own currents (`alignment`, `shares`, `flow`) and
+draws the limits from where the bank works at the moment (`anchor`). As soon as one pack that may be on
+the bus is not heard, or does not say its current, everything measured stays as it was: losing data
+never raises a limit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import fsum
-from typing import Protocol
+from math import fsum, inf
+from typing import TYPE_CHECKING, Protocol
 
-from bridge.model import Constraint, Limit, Member, PackSettings
+from bridge.battery.alignment import Point
+from bridge.battery.anchor import Cold, Part, anchored_a
+from bridge.battery.flow import Flow
+from bridge.battery.overcurrent import Overcurrent
+from bridge.battery.shares import Shares
+from bridge.model import AlarmCause, Constraint, Limit, PackSettings, PackState
 
-PRIOR_MARGIN = 0.37
-"""Uncertainty of a share that nobody has measured: 2 % and the whole 35 % that measuring would take off.
-Cables, fuses and switches are half of a pack's resistance and do not follow its capacity."""
+if TYPE_CHECKING:
+    from bridge.battery.context import Pack
+
+SENSOR_A, SENSOR_RATIO = 0.3, 0.005  # what a current sensor may be wrong by, of the rating too
+TELLING_A = 2.0  # a circulating current of less is not worth a word
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,44 +47,182 @@ class Branch:
 class Sharing(Protocol):
     """Turns what packs may carry into what the bank may carry."""
 
-    def observe(self, members: Sequence[Member], now: float) -> None:
-        """A new picture of all packs, to learn from."""
+    def observe(self, packs: Sequence[Pack], now: float) -> None:
+        """A new picture of all packs that are, or may be, part of the parallel circuit."""
         ...
 
     def limits(self, branches: Sequence[Branch], limit: Limit) -> Iterator[Constraint]:
         """Constraints on the bank's current in one direction. branches: not empty."""
         ...
 
+    def parts(self, branches: Sequence[Branch], limit: Limit) -> list[Part]:
+        """The same packs as one direction of current sees them."""
+        ...
 
-class CapacitySharing:
-    """Assumes that conductance goes with capacity, with a wide margin because it often does not."""
+    @property
+    def complaints(self) -> tuple[AlarmCause, ...]:
+        """What there is to complain of in the way that the current divides."""
+        ...
 
-    def observe(self, members: Sequence[Member], now: float) -> None:
-        """Nothing is learned from currents: the capacity is what the settings say."""
+    def state(self) -> dict[str, object]:
+        """What was learned, as JSON can carry it."""
+        ...
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        """Begin with what was learned before."""
+        ...
+
+
+class LearnedSharing:
+    """Shares and circulating currents as measured; as the settings let expect until they are."""
+
+    def __init__(self) -> None:
+        self._shares = Shares()
+        self._overcurrent = Overcurrent()
+        self._flow = Flow((), self._shares, {}, -inf)
+        self._live = False  # whether every pack of the circuit speaks and says its current
+
+    @property
+    def complaints(self) -> tuple[AlarmCause, ...]:
+        """See `Sharing`."""
+        return self._overcurrent.complaints
+
+    def state(self) -> dict[str, object]:
+        """See `Sharing`."""
+        return {"shares": self._shares.state()}
+
+    def restore(self, state: Mapping[str, object]) -> None:
+        """See `Sharing`."""
+        shares = state.get("shares")
+        if isinstance(shares, Mapping):
+            self._shares.restore(shares)
+            self._flow = Flow((), self._shares, {}, -inf)
+
+    def observe(self, packs: Sequence[Pack], now: float) -> None:
+        """See `Sharing`."""
+        self._gather([pack.member.settings for pack in packs], now)
+        if len(packs) < 2:
+            return  # there is nothing to share
+        samples = _points(packs)
+        if samples is not None:
+            self._flow.take(samples)
+        elif self._live:
+            self._flow.hold(now)
+        self._live = samples is not None
+        self._overcurrent.watch(packs, self._flow.total_a if self._live else None, now)
 
     def limits(self, branches: Sequence[Branch], limit: Limit) -> Iterator[Constraint]:
-        """See `Sharing`."""
-        # fsum: the order of the packs must not change the last digit.
-        counted_on = fsum([branch.certainty * branch.pack.capacity_ah for branch in branches])
-        for branch in branches:
-            own = branch.pack.capacity_ah
-            total = own + max(0.0, counted_on - branch.certainty * own)
-            factor = max(1.0, total / (own * (1.0 + PRIOR_MARGIN)))
-            for cause in branch.causes:
-                yield _lifted(branch, cause, factor, own / total)
+        """See `Sharing`. A lone pack needs no margin: its limit is the bank's."""
+        if len(branches) == 1:
+            for cause in branches[0].causes:
+                yield _lifted(branches[0], cause, cause.value, f"{branches[0].pack.name}: ")
+        else:
+            yield from self._shared(branches, limit)
         yield _sum(branches, limit)
 
+    def _shared(self, branches: Sequence[Branch], limit: Limit) -> Iterator[Constraint]:
+        parts = self.parts(branches, limit)
+        room = _Room(parts, self._carried_a(limit), anchored=self._live and _all_sure(branches))
+        least_a = inf
+        for number, (branch, part) in enumerate(zip(branches, parts, strict=True)):
+            text = f"{part.name}: {self._share_text(number, part)}"
+            sensor_a = SENSOR_A + SENSOR_RATIO * _rated_a(branch.pack, limit)
+            for cause in self._overcurrent.causes(part.name, branch.causes):
+                amps = room.bank_a(cause.value, part, sensor_a)
+                least_a = min(least_a, amps)
+                yield _lifted(branch, cause, amps, text)
+        self._overcurrent.allowed(limit, least_a)
 
-def _lifted(branch: Branch, cause: Constraint, factor: float, share: float) -> Constraint:
+    def parts(self, branches: Sequence[Branch], limit: Limit) -> list[Part]:
+        """See `Sharing`."""
+        if tuple([branch.pack.name for branch in branches]) != self._flow.names:
+            self._gather([branch.pack for branch in branches], -inf)
+        circuit, sign = self._flow.circuit, 1.0 if limit is Limit.CCL else -1.0
+        return [
+            Part(branch.pack.name, g, s, m, sign * b, branch.certainty)
+            for branch, g, s, m, b in zip(
+                branches,
+                circuit.conductance,
+                circuit.share,
+                circuit.margin,
+                self._flow.circulating_a,
+                strict=True,
+            )
+        ]
+
+    def _gather(self, packs: Sequence[PackSettings], now: float) -> None:
+        """A new circuit, if these are not the packs of the present one."""
+        names = tuple([own.name for own in packs])
+        if names != self._flow.names:
+            before_a = dict(zip(self._flow.names, self._flow.circulating_a, strict=True))
+            self._flow = Flow(packs, self._shares, before_a, now)
+            self._overcurrent.changed(now)
+
+    def _carried_a(self, limit: Limit) -> float | None:
+        """What the bank carries in this direction; None if that was not seen."""
+        total_a = self._flow.total_a
+        if total_a is None:
+            return None
+        return max(0.0, total_a if limit is Limit.CCL else -total_a)
+
+    def _share_text(self, number: int, part: Part) -> str:
+        """How much of the bank's current it takes, and from where that is known."""
+        known = "measured" if self._flow.circuit.measured[number] else "assumed"
+        text = f"{100 * part.share:.0f} % share of the bank ({known}), "
+        if abs(part.circulating_a) < TELLING_A:
+            return text
+        sign = "and" if part.circulating_a > 0 else "less"
+        return f"{text[:-2]} {sign} {abs(part.circulating_a):.0f} A that circulate, "
+
+
+class _Room:
+    """What the bank may carry for what a pack may."""
+
+    def __init__(self, parts: Sequence[Part], carried_a: float | None, *, anchored: bool) -> None:
+        self._carried_a = carried_a
+        self._cold = None if anchored and carried_a is not None else Cold(parts)
+
+    def bank_a(self, pack_a: float, part: Part, sensor_a: float) -> float:
+        """The bank's current at which the pack reaches pack_a. One that may carry nothing stops the bank,
+        whatever circulates.
+        """
+        if pack_a <= 0:
+            return pack_a
+        room_a, carried_a = pack_a - sensor_a, self._carried_a
+        if self._cold is None and carried_a is not None:
+            return max(0.0, anchored_a(room_a, part, carried_a))
+        cold_a = 0.0 if self._cold is None else self._cold.limit_a(room_a, part)
+        return cold_a if carried_a is None else max(0.0, min(cold_a, anchored_a(room_a, part, carried_a)))
+
+
+def _points(packs: Sequence[Pack]) -> list[Point] | None:
+    """What every pack measures, if every pack does. One that is suspected of having left tells nothing."""
+    points = []
+    for pack in packs:
+        sample = pack.member.sample
+        suspected = pack.member.state is PackState.ACTIVE and pack.certainty <= 0
+        if suspected or not pack.heard or sample is None or sample.current_a is None:
+            return None
+        points.append((sample.time_s, sample.current_a))
+    return points or None
+
+
+def _all_sure(branches: Sequence[Branch]) -> bool:
+    return all(branch.certainty >= 1.0 for branch in branches)
+
+
+def _rated_a(own: PackSettings, limit: Limit) -> float:
+    return own.rated_charge_current_a if limit is Limit.CCL else own.rated_discharge_current_a
+
+
+def _lifted(branch: Branch, cause: Constraint, amps: float, text: str) -> Constraint:
     """A pack's own limit as the bank feels it."""
-    name = branch.pack.name
-    part = "" if share >= 1.0 else f"{100 * share:.0f} % share of the bank, "
     return Constraint(
         limit=cause.limit,
-        value=cause.value * factor,
+        value=amps,
         rule=cause.rule,
-        text=f"{name}: {part}{cause.text}",
-        pack=cause.pack or name,
+        text=text + cause.text,
+        pack=cause.pack or branch.pack.name,
         cell=cause.cell,
         age_s=branch.age_s,
     )
@@ -90,6 +230,7 @@ def _lifted(branch: Branch, cause: Constraint, factor: float, share: float) -> C
 
 def _sum(branches: Sequence[Branch], limit: Limit) -> Constraint:
     """More than all together that may be counted on is never allowed."""
+    # fsum: the order of the packs must not change the last digit.
     amps = fsum([branch.certainty * branch.causes[0].value for branch in branches])
     sure = any(branch.certainty > 0 for branch in branches)
     text = "the packs together carry no more" if sure else "no pack can be counted on"

@@ -31,15 +31,20 @@ UNSEEN_C_RATE = 0.1
 MILD_C = (10.0, 45.0)
 
 
+def conducts(pack: Pack, on_pack_lost: str) -> bool:
+    """Whether the pack is, or may be, part of the parallel circuit."""
+    if pack.open_switch:
+        return not pack.trusted and on_pack_lost == "stop"
+    return pack.trusted or on_pack_lost != "exclude"
+
+
 def branch(pack: Pack, limit: Limit, context: Context) -> Branch | None:
     """The pack in the parallel circuit, for one direction; None if it is not part of it."""
-    member, policy = pack.member, context.settings.on_pack_lost
-    if not pack.trusted:
-        if policy == "exclude" or (policy == "hold" and pack.open_switch):
-            return None
-        return Branch(member.settings, 0.0, (_lost(pack, limit, context),), member.age_s)
-    if pack.open_switch:
+    member = pack.member
+    if not conducts(pack, context.settings.on_pack_lost):
         return None
+    if not pack.trusted:
+        return Branch(member.settings, 0.0, (_lost(pack, limit, context),), member.age_s)
     if member.state is PackState.STALE:
         return Branch(member.settings, 0.0, (_stale(pack, limit, context),), member.age_s)
     return Branch(member.settings, pack.certainty, pack.limits.current(limit), member.age_s)

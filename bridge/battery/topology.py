@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from math import fsum
 
+from bridge.battery.fixed import UNKNOWN_FAST, UNKNOWN_OCP
 from bridge.errors import BridgeBug
 from bridge.model import PackSettings, Topology, Wiring
 
@@ -89,6 +90,10 @@ def _series(name: str, children: Sequence[PackSettings]) -> PackSettings:
         fuse_a=_least_of_known([child.fuse_a for child in children]),
         charge_fuse_a=_least_of_known([child.charge_fuse_a for child in children]),
         discharge_fuse_a=_least_of_known([child.discharge_fuse_a for child in children]),
+        path_mohm=_sum_of_all([child.path_mohm for child in children]),
+        ocp_a=_first_trip([(child.ocp_a, UNKNOWN_OCP, child) for child in children]),
+        ocp_fast_a=_first_trip([(child.ocp_fast_a, UNKNOWN_FAST, child) for child in children]),
+        ocp_delay_s=_least_if_all_known([child.ocp_delay_s for child in children]),
     )
 
 
@@ -101,6 +106,10 @@ def _parallel(name: str, children: Sequence[PackSettings]) -> PackSettings:
         fuse_a=None,
         charge_fuse_a=None,
         discharge_fuse_a=None,
+        path_mohm=None,
+        ocp_a=None,
+        ocp_fast_a=None,
+        ocp_delay_s=None,
     )
 
 
@@ -124,6 +133,25 @@ def _careful(name: str, children: Sequence[PackSettings]) -> PackSettings:
         period_s=min([child.period_s for child in children]),
         lost_after_s=min([child.lost_after_s for child in children]),
     )
+
+
+def _first_trip(known: Sequence[tuple[float | None, float, PackSettings]]) -> float | None:
+    """Where the first BMS of a string opens; those that nobody asked about are taken to open soon."""
+    if all(amps is None for amps, _, _ in known):
+        return None
+    return min(
+        [factor * own.rated_discharge_current_a if amps is None else amps for amps, factor, own in known]
+    )
+
+
+def _least_if_all_known(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return min(known) if len(known) == len(values) else None
+
+
+def _sum_of_all(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fsum(known) if len(known) == len(values) else None
 
 
 def _least_of_known(values: Sequence[float | None]) -> float | None:

@@ -32,6 +32,7 @@ def check_pack(pack: PackDraft) -> Iterator[Problem]:
     yield from check_ports(pack)
     yield from _temperatures_in_order(pack)
     yield from _lost_after_fresh(pack)
+    yield from _trips_in_order(pack)
 
 
 def _complete(pack: PackDraft) -> Iterator[Problem]:
@@ -103,6 +104,16 @@ def _lost_after_fresh(pack: PackDraft) -> Iterator[Problem]:
             _written(pack, "lost_after_s", "period_s"),
             f"{pack.said('lost_after_s')} is too short for {pack.said('period_s')}: "
             f"a pack is fresh for {fresh:g} s; write a longer lost_after_s or a shorter period_s",
+        )
+
+
+def _trips_in_order(pack: PackDraft) -> Iterator[Problem]:
+    late, fast = pack.number("ocp_a"), pack.number("ocp_fast_a")
+    if late is not None and fast is not None and fast < late:
+        yield Problem(
+            pack.at("ocp_fast_a"),
+            f"{pack.said('ocp_fast_a')} is below {pack.said('ocp_a')}, but a BMS opens at once at the higher "
+            "of the two; exchange them",
         )
 
 

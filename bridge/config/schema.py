@@ -121,6 +121,8 @@ class BankTable(Table):
     ] = None
     soc_glide_pct_per_min: Annotated[float | None, Field(gt=0, le=30, examples=[6])] = None
     topology: Annotated[dict[str, object] | None, Field(examples=[{"series": ["left", "right"]}])] = None
+    n_minus_1: Annotated[Literal["off", "auto", "strict"] | None, Field(examples=["auto"])] = None
+    inverter_lag_s: Annotated[float | None, Field(ge=0.1, le=60, examples=[4])] = None
 
 
 class LinkTable(Table):
@@ -158,6 +160,10 @@ class SharedTable(LinkTable):
     chemistry: Annotated[Literal["lfp", "nmc", "lto"] | None, Field(examples=["lfp"])] = None
     curves: Annotated[list[str] | None, BeforeValidator(_names), Field(examples=[["eve-lf280k"]])] = None
     series_rated: Annotated[bool | None, Field(examples=[True])] = None
+    path_mohm: Annotated[float | None, Field(gt=0, le=1000, examples=[6])] = None
+    ocp_a: Annotated[float | None, Field(gt=0, le=5000, examples=[160])] = None
+    ocp_delay_s: Annotated[float | None, Field(ge=0, le=600, examples=[10])] = None
+    ocp_fast_a: Annotated[float | None, Field(gt=0, le=10_000, examples=[400])] = None
     cell_charge_v: Volts = None
     cell_max_v: Annotated[Volts, Field(examples=[3.55])] = None
     cell_min_v: Annotated[Volts, Field(examples=[2.8])] = None

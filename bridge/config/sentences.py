@@ -21,6 +21,7 @@ UNITS = {
     "_pct_per_s": "% per s",
     "_pct_per_min": "% per min",
     "_v_per_cell": "V per cell",
+    "_mohm": "mohm",
     "_ah": "Ah",
     "_a": "A",
     "_v": "V",

@@ -9,7 +9,7 @@ from bridge.battery.aggregator import Aggregator
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Memory
 from bridge.battery.pack_rules import PackLimits, pack_limits
-from bridge.battery.sharing import CapacitySharing
+from bridge.battery.sharing import LearnedSharing
 from bridge.model import BankSettings, Decision, Limit, Member, PackSample, PackSettings, PackState
 
 Feed = Callable[[float], PackSample]
@@ -97,7 +97,7 @@ def around(*packs: Pack, on_pack_lost: str = "hold", voltage_v: float | None = N
     return Context(
         settings=BankSettings(on_pack_lost=on_pack_lost),
         packs=packs,
-        sharing=CapacitySharing(),
+        sharing=LearnedSharing(),
         waiting_for=(),
         voltage_v=voltage_v,
         last_voltage_v=voltage_v,

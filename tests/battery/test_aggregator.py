@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from bridge.battery.aggregator import Aggregator
+from bridge.battery.anchor import Part
+from bridge.battery.context import Pack
 from bridge.battery.sharing import Branch
 from bridge.model import (
     Alarm,
     BankSettings,
     Constraint,
     Limit,
-    Member,
     PackInfo,
     PackSample,
     PackState,
@@ -23,7 +24,7 @@ from bridge.model import (
 )
 from tests.battery.story import ATTIC, GARAGE, SHED, UNLIKE, Feed, Story, pack, well, with_cell
 
-FULL_A = 211.6  # what three unlike packs of 290 A together allow before their shares are learned
+FULL_A = 209.3  # what three unlike packs of 290 A together allow before their shares are learned
 
 
 def at_soc(soc: float) -> Feed:
@@ -84,7 +85,7 @@ def test_a_missing_pack_is_waited_for_only_so_long() -> None:
 def test_a_pack_that_was_never_heard_is_used_only_gently_and_only_in_the_flat() -> None:
     story = Story(GARAGE, SHED).say(None, "shed").settle()
     # 10 A may flow in a pack that takes 42 % of the current, or up to 57 % if the guess is wrong
-    assert story.limits() == (35.0, 35.0)
+    assert story.limits() == (33.6, 33.6)
     assert story.last.charge_voltage_limit_v == 54.0
 
     story.say(lambda now: well(now, cell_v=3.40), "garage").run(1)
@@ -101,8 +102,8 @@ def test_a_lost_link_lowers_the_limits_in_the_same_decision_and_the_soc_does_not
 
     after = story.cut("garage").decide()
 
-    assert after.charge_current_limit_a == 109.4  # shed and attic alone: 150 A less the margin
-    assert after.discharge_current_limit_a == 109.4
+    assert after.charge_current_limit_a == 108.2  # shed and attic alone: 150 A less the margins
+    assert after.discharge_current_limit_a == 108.2
     assert after.bank.soc == before.bank.soc
     assert after.warnings == {Alarm.BMS_COMMUNICATION}
     assert not after.protections
@@ -150,7 +151,7 @@ def test_a_pack_that_returns_is_taken_back_in_with_a_ramp() -> None:
     story = Story(*UNLIKE).settle().cut("garage")
     story.run(60)
     low = story.limits()
-    assert low == (84.6, 84.6)  # held at 0.2 C, which is 56 A at 48 % of the bank's current
+    assert low == (83.1, 83.1)  # held at 0.2 C, which is 56 A at 48 % of the bank's current
     story.say(well, "garage")
 
     back = story.run(29)
@@ -176,8 +177,11 @@ def test_a_cold_pack_holds_back_the_whole_bank() -> None:
     story = Story(pack("warm"), pack("cold")).settle()
 
     story.say(lambda now: well(now, temperature_c=6.0), "cold").run(1)
-    assert story.limits()[0] == pytest.approx(0.136 * 280 / 0.685, abs=0.1)
-    assert story.last.constraints[Limit.CCL][0].text == "cold: 50 % share of the bank, cells at 6.0 degC"
+    assert story.limits()[0] == pytest.approx((0.136 * 280 - 1.0) / 0.685, abs=0.1)
+    assert (
+        story.last.constraints[Limit.CCL][0].text
+        == "cold: 50 % share of the bank (assumed), cells at 6.0 degC"
+    )
 
     story.say(lambda now: well(now, temperature_c=-0.1), "cold").run(1)
     assert story.limits()[0] == 0.0
@@ -197,7 +201,7 @@ def test_a_frozen_pack_is_charged_only_once_it_has_warmed_up() -> None:
 def test_a_runner_cell_tapers_and_stops_the_charge_and_lowers_the_voltage() -> None:
     story = Story(GARAGE, SHED).settle()
     seen = []
-    for cell_v in (3.46, 3.49, 3.53, 3.549, 3.55, 3.58):
+    for cell_v in (3.46, 3.49, 3.53, 3.545, 3.55, 3.58):
         story.say(with_seventh(cell_v, 3.42), "garage").run(1)
         seen.append((story.limits()[0], story.last.charge_voltage_limit_v))
 
@@ -208,7 +212,7 @@ def test_a_runner_cell_tapers_and_stops_the_charge_and_lowers_the_voltage() -> N
     assert seen[-1][1] == pytest.approx(54.88 - 0.13, abs=0.1)
     assert story.last.constraints[Limit.CCL][0].cell == 7
     assert story.last.bank.cell_max_index == 7
-    assert story.limits()[1] == 175.1
+    assert story.limits()[1] == 173.7
 
 
 def test_a_low_cell_ends_discharging_only() -> None:
@@ -234,7 +238,7 @@ def test_a_blocked_pack_whose_switch_is_closed_blocks_the_bank() -> None:
 
     story.say(lambda now: replace(well(now), charge_allowed=False), "garage").run(1)
 
-    assert story.limits() == (0.0, 175.1)
+    assert story.limits() == (0.0, 173.7)
 
 
 def test_a_lone_pack_with_an_open_charge_switch_may_give_a_little() -> None:
@@ -278,7 +282,7 @@ def test_a_silent_pack_shrinks_the_limits_without_a_step_up() -> None:
     charge_a = [c for _, c, _ in ages]
     assert charge_a == sorted(charge_a, reverse=True)
     assert charge_a[9] == FULL_A  # 5.0 s
-    assert charge_a[10] == 109.4  # 5.5 s: it may be gone, the others carry all
+    assert charge_a[10] == 108.2  # 5.5 s: it may be gone, the others carry all
     ramp = [c for age, c, _ in ages if age > 6.0]
     assert max(a - b for a, b in pairwise(ramp)) <= 4.4  # 140 A shrink by 2.8 A a step, at a 48 % share
     assert [c for age, c, _ in ages if age >= 30.0] == [0.0] * 21
@@ -340,7 +344,7 @@ def test_exclude_goes_on_without_the_lost_pack_and_without_a_dip() -> None:
 
     published = [d.discharge_current_limit_a for d in story.run(120)]
 
-    assert set(published) == {175.1}  # 240 A less the margin
+    assert set(published) == {173.7}  # 240 A less the margins
     assert story.last.charge_voltage_limit_v == 55.2
 
 
@@ -465,7 +469,7 @@ def test_every_limit_has_its_reasons_sorted_with_the_binding_one_first() -> None
     assert set(story.last.constraints) == set(Limit)
     first = story.last.constraints[Limit.CCL][0]
     assert (first.rule, first.pack, first.cell) == ("cell_high", "garage", 7)
-    assert first.text == "garage: 48 % share of the bank, cell 7 at 3.520 V"
+    assert first.text == "garage: 48 % share of the bank (assumed), cell 7 at 3.520 V"
 
 
 def test_a_limit_that_is_still_rising_says_so_first() -> None:
@@ -480,12 +484,22 @@ def test_a_limit_that_is_still_rising_says_so_first() -> None:
 class Reckless:
     """A way of sharing that knows no limit."""
 
-    def observe(self, members: Sequence[Member], now: float) -> None: ...
+    complaints = ()
+
+    def observe(self, packs: Sequence[Pack], now: float) -> None: ...
 
     def limits(self, branches: Sequence[Branch], limit: Limit) -> Iterator[Constraint]:
         yield Constraint(
             limit=limit, value=1000.0 * len(branches), rule="reckless", text="what could go wrong"
         )
+
+    def parts(self, branches: Sequence[Branch], limit: Limit) -> list[Part]:
+        return []
+
+    def state(self) -> dict[str, object]:
+        return {}
+
+    def restore(self, state: Mapping[str, object]) -> None: ...
 
 
 def test_the_guard_has_the_last_word_and_what_it_took_away_rises_slowly() -> None:

@@ -50,6 +50,16 @@ def test_a_string_has_all_cells_and_what_its_weakest_pack_has() -> None:
     assert (own.cell_charge_v, own.cell_max_v, own.cell_min_v) == (3.40, 3.55, 3.0)
 
 
+def test_a_string_trips_with_its_first_bms_and_resists_with_all() -> None:
+    said = replace(FOUR[0], path_mohm=3.0, ocp_a=120.0, ocp_fast_a=300.0, ocp_delay_s=10.0)
+    (own,) = units(series("a", "b"), [said, FOUR[1]])
+    assert (own.path_mohm, own.ocp_a, own.ocp_fast_a, own.ocp_delay_s) == (None, 1.1 * 80, 160.0, None)
+    (own,) = units(series("a", "b"), [said, replace(said, name="b", ocp_delay_s=5.0)])
+    assert (own.path_mohm, own.ocp_a, own.ocp_fast_a, own.ocp_delay_s) == (6.0, 120.0, 300.0, 5.0)
+    (own,) = units(series("a", "b"), FOUR[:2])
+    assert (own.path_mohm, own.ocp_a, own.ocp_fast_a, own.ocp_delay_s) == (None, None, None, None)
+
+
 def test_a_group_has_the_cells_of_one_and_what_all_carry_within_their_fuses() -> None:
     fused = replace(FOUR[0], fuse_a=50.0)
     (own,) = units(GROUPS, [fused, *FOUR[1:]])
@@ -83,6 +93,7 @@ FOLDED = {
     "series_rated", "cell_charge_v", "cell_max_v", "cell_min_v", "temperature_min_charge_c",
     "temperature_max_charge_c", "temperature_min_discharge_c", "temperature_max_discharge_c", "period_s",
     "lost_after_s", "charge_fuse_a", "discharge_fuse_a", "port_kind", "bus_on", "soc_source",
+    "path_mohm", "ocp_a", "ocp_fast_a", "ocp_delay_s",
 }  # fmt: skip
 ALIKE = {"chemistry", "curves", "excluded"}
 

@@ -98,6 +98,15 @@ def test_a_pack_can_not_be_lost_before_it_is_stale() -> None:
     ]
 
 
+def test_a_bms_can_not_open_at_once_before_it_opens_late() -> None:
+    assert complaints(spoilt("= 280", "= 280\nocp_a = 160\nocp_fast_a = 150")) == [
+        (
+            "c.toml:15: packs.garage.ocp_fast_a: ocp_fast_a = 150 is below ocp_a = 160, but a BMS opens at "
+            "once at the higher of the two; exchange them"
+        )
+    ]
+
+
 @pytest.mark.parametrize(("way", "limit", "total"), [("charge", "CCL", 190), ("discharge", "DCL", 240)])
 def test_a_bank_current_over_the_sum_of_ratings_is_refused(way: str, limit: str, total: int) -> None:
     text = spoilt("max_charge_current_a = 180", f"max_{way}_current_a = {total + 1}")
