@@ -2,8 +2,8 @@
 
 Run by hand: `python benchmarks/aggregator.py [--json] [--profile]`. Times are of this process alone, but a
 machine is as fast as it is at that moment, so each figure stands beside a plain loop over the same
-cells, measured in the same turn: the ratio is what can be compared between machines. Whether cost grows linearly is the slope of its
-logarithm over that of the number of packs: 1 is linear.
+cells, measured in the same turn: the ratio is what can be compared between machines. Whether cost grows
+linearly is the slope of its logarithm over that of the number of packs: 1 is linear.
 """
 
 from __future__ import annotations
