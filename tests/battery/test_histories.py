@@ -23,7 +23,7 @@ from math import fsum, inf
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bridge.battery.aggregator import Aggregator
 from bridge.model import (
@@ -31,6 +31,7 @@ from bridge.model import (
     Alarm,
     BankSettings,
     Decision,
+    Limit,
     PackInfo,
     PackSample,
     PackSettings,
@@ -90,6 +91,28 @@ LOSABLE: dict[str, object] = {
     "charge_voltage_limit_v": None,
     "discharge_voltage_limit_v": None,
 }
+
+
+REST = (3.3,) * (CELLS - 1)
+traits: st.SearchStrategy[dict[str, object]] = st.sampled_from(
+    [
+        {},
+        {"temperatures_c": (8.0, 25.0)},
+        {"temperatures_c": (0.5, 25.0)},
+        {"temperatures_c": (-1.0, 25.0)},
+        {"mosfet_temperature_c": 95.0},
+        {"charge_current_limit_a": 4.0, "discharge_current_limit_a": 4.0},
+        {"charge_voltage_limit_v": 13.0, "discharge_voltage_limit_v": 12.0},
+        {"charge_fet_on": False, "charge_allowed": False},
+        {"discharge_fet_on": False, "discharge_allowed": False},
+        {"charge_allowed": False, "discharge_allowed": False},
+        {"cell_voltages_v": (3.52, *REST)},
+        {"cell_voltages_v": (2.92, *REST)},
+        {"cell_voltages_v": (None, *REST)},
+        {"protections": frozenset({Alarm.CELL_OVERVOLTAGE})},
+    ]
+)
+"""What a pack has of its own when a loss begins; without it, nothing could be lost that matters."""
 
 
 class Packs(RuleBasedStateMachine):
@@ -282,38 +305,40 @@ class Losses(Packs):
     refused: frozenset[str] = frozenset()
     whole = True
 
-    @initialize(packs=packs_of_a_bank, policy=st.sampled_from(["hold", "stop"]), amps=st.floats(-60, 60))
-    def begin(self, packs: list[PackSettings], policy: str, amps: float) -> None:
+    @initialize(
+        packs=packs_of_a_bank,
+        policy=st.sampled_from(["hold", "stop"]),
+        amps=st.sampled_from([-45.0, 0.0, 20.0]),
+        peculiar=st.lists(traits, min_size=PACKS, max_size=PACKS),
+        number=which,
+        fields=st.none() | st.sets(st.sampled_from(sorted(LOSABLE)), min_size=1),
+        cut=st.booleans(),
+    )
+    def begin(  # noqa: PLR0917  # hypothesis passes them by name
+        self,
+        packs: list[PackSettings],
+        policy: str,
+        amps: float,
+        peculiar: list[dict[str, object]],
+        number: int,
+        fields: set[str] | None,
+        cut: bool,  # hypothesis passes it by name
+    ) -> None:
         self.settings = packs
         self.says = [well(cells=CELLS, current_a=amps) for _ in packs]
-        self.bank = Aggregator(
-            packs,
-            BankSettings(
-                on_pack_lost=policy, rise_after_s=0.0, rise_pct_per_s=1000.0, ready_within_s=0.0, join_s=0.0
-            ),
+        settings = BankSettings(
+            on_pack_lost=policy, rise_after_s=0.0, rise_pct_per_s=1000.0, ready_within_s=0.0, join_s=0.0
         )
-        self.pass_time(1.0, 5)
-
-    @precondition(lambda self: self.victim is None)
-    @rule(number=which, cut=st.booleans())
-    def a_pack_is_no_longer_heard(self, number: int, cut: bool) -> None:
-        self.lose(number, whole=True)
-        if cut and self.twin is not None:
-            self.twin.link(self.settings[self.one(number)].name, up=False, now=self.now)
-
-    @precondition(lambda self: self.victim is None)
-    @rule(number=which, fields=st.sets(st.sampled_from(sorted(LOSABLE)), min_size=1))
-    def values_of_a_pack_are_no_longer_read(self, number: int, fields: set[str]) -> None:
-        self.lose(number, whole=False)
-        self.refused = frozenset(fields)
-
-    def lose(self, number: int, *, whole: bool) -> None:
-        if self.one(number) in self.silent or self.spike is not None:
-            return
-        self.pass_time(1.0, 4)  # what it says is known, also what had to be said twice
-        self.victim, self.whole = self.one(number), whole
+        self.bank = Aggregator(packs, settings)
+        for at, trait in enumerate(peculiar[: len(packs)]):
+            self.change(at, **trait)
+        self.pass_time(1.0, 4)  # what they say is known, also what had to be said twice
+        self.victim, self.refused = self.one(number), frozenset(fields or ())
+        self.whole = fields is None
         self.twin, self.left = copy.deepcopy(self.bank), copy.deepcopy(self.bank)
         self.repeats = self.says[self.victim]
+        if cut and self.whole:
+            self.twin.link(packs[self.victim].name, up=False, now=self.now)
 
     @rule(pause_s=pauses, times=st.integers(1, 6))
     def time_passes(self, pause_s: float, times: int) -> None:
@@ -327,7 +352,7 @@ class Losses(Packs):
             seeing = self.bank.decide(self.now)
             if self.twin is not None and self.left is not None:
                 unseeing, without = self.twin.decide(self.now), self.left.decide(self.now)
-                assert rises(seeing, unseeing) == []
+                assert [text for text in rises(seeing, unseeing) if not excusable(text, seeing)] == []
                 if self.whole and self.others_conduct():
                     assert [text for text in rises(without, unseeing) if text[1:3] == "CL"] == []
 
@@ -366,6 +391,14 @@ class Losses(Packs):
                 self.spike = None
 
 
+def excusable(text: str, seeing: Decision) -> bool:
+    """With nobody heard no current is allowed, and CVL stays at the bus as it was last seen: a mean over
+    packs that need not have been the same ones, and so may differ by what they differ.
+    """
+    rules = {reason.rule for reason in seeing.constraints[Limit.CVL]}
+    return text.startswith("CVL") and "nothing_heard" in rules and not seeing.charge_enabled
+
+
 def as_test(machine: Callable[[], RuleBasedStateMachine], examples: int) -> type:
     case: type = machine.TestCase  # type: ignore[attr-defined]  # made by hypothesis
     case.settings = settings(  # type: ignore[attr-defined]
@@ -378,4 +411,4 @@ def as_test(machine: Callable[[], RuleBasedStateMachine], examples: int) -> type
 
 
 TestHistories = as_test(Histories, 60)
-TestLosses = as_test(Losses, 80)
+TestLosses = as_test(Losses, 60)
