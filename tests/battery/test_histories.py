@@ -80,7 +80,7 @@ LOSABLE: dict[str, object] = {
     "current_a": None,
     "soc": None,
     "cell_voltages_v": (),
-    "temperatures_c": (),
+    "temperatures_c": (None, 25.0),
     "mosfet_temperature_c": None,
     "charge_fet_on": None,
     "discharge_fet_on": None,
@@ -334,11 +334,14 @@ class Losses(Packs):
             self.change(at, **trait)
         self.pass_time(1.0, 4)  # what they say is known, also what had to be said twice
         self.victim, self.refused = self.one(number), frozenset(fields or ())
+        if fields is not None:  # what makes this pack peculiar is lost, and more
+            self.refused |= LOSABLE.keys() & peculiar[self.victim].keys()
         self.whole = fields is None
         self.twin, self.left = copy.deepcopy(self.bank), copy.deepcopy(self.bank)
         self.repeats = self.says[self.victim]
         if cut and self.whole:
             self.twin.link(packs[self.victim].name, up=False, now=self.now)
+        self.pass_time(3.0, 14)  # until what is silent is lost
 
     @rule(pause_s=pauses, times=st.integers(1, 6))
     def time_passes(self, pause_s: float, times: int) -> None:
@@ -399,16 +402,16 @@ def excusable(text: str, seeing: Decision) -> bool:
     return text.startswith("CVL") and "nothing_heard" in rules and not seeing.charge_enabled
 
 
-def as_test(machine: Callable[[], RuleBasedStateMachine], examples: int) -> type:
+def as_test(machine: Callable[[], RuleBasedStateMachine], examples: int, steps: int) -> type:
     case: type = machine.TestCase  # type: ignore[attr-defined]  # made by hypothesis
     case.settings = settings(  # type: ignore[attr-defined]
         max_examples=examples * (4 if THOROUGH else 1),
-        stateful_step_count=25,
+        stateful_step_count=steps,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
     return case
 
 
-TestHistories = as_test(Histories, 60)
-TestLosses = as_test(Losses, 60)
+TestHistories = as_test(Histories, 60, steps=25)
+TestLosses = as_test(Losses, 100, steps=12)
