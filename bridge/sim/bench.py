@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -96,7 +97,7 @@ def bench(names: Iterable[str], jobs: int, progress: Callable[[], None]) -> list
             progress()
     else:
         # A fresh interpreter each: whoever calls may have threads, a progress bar for one.
-        with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        with multiprocessing.get_context("spawn").Pool(jobs, _leave_interrupts) as pool:
             for name, done in pool.imap_unordered(_job, longest_first):
                 found[name] = done
                 progress()
@@ -155,6 +156,11 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
 def cores() -> int:
     """How many jobs can run at once."""
     return os.cpu_count() or 1
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches every process; the one that was asked ends the others without their tracebacks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _job(name: str) -> tuple[str, Outcome]:

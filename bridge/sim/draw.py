@@ -2,8 +2,9 @@
 
 Two to four packs of 100 to 314 Ah, ratings as boards are sold, paths whose resistance differs up to
 four times, states of charge up to 12 % to either side, polls of 1 to 5 s, sensors that err a
-little, an inverter that follows within 1 to 5 s. A load in turns of 20 s, then some minutes at rest,
-so that the calm of the limits shows.
+little, an inverter that follows within 1 to 5 s. A load in turns of 20 s, then some minutes of a
+constant one, so that the calm of the limits shows. Every fourth bank is charged until it is full or
+discharged until it is nearly empty, with a cell ahead and states of charge that lie closer together.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ DURATION_S, STEADY_FROM_S = 1200.0, 840.0
 CAPACITIES_AH = (100.0, 120.0, 150.0, 200.0, 230.0, 280.0, 304.0, 314.0)
 BOARDS_A = (50.0, 80.0, 100.0, 120.0, 150.0, 200.0)
 PATH_MOHM = (3.5, 14.0)
-SOC_SPREAD_PCT = 12.0
+SOC_SPREAD_PCT, EDGE_SPREAD_PCT = 12.0, 2.0
+EDGE_EVERY = 4
+RUNNER_PCT = 1.2
 LARGEST_C_RATE = 0.8
 
 
@@ -43,6 +46,8 @@ def table(seed: int, number: int) -> dict[str, Any]:
     chance = stream("bank", seed, number)
     mean_pct, charging = chance.uniform(30.0, 70.0), chance.random() < 0.4
     packs = {name: _pack(chance, mean_pct) for name in "abcd"[: chance.randint(2, 4)]}
+    if number % EDGE_EVERY == EDGE_EVERY - 1:
+        _move_to_edge(chance, packs, charging=charging)
     full_a = sum(pack["rated_current_a"] for pack in packs.values()) * (1.0 if charging else -1.0)
     return {
         "title": f"Random bank {number} of seed {seed}",
@@ -79,3 +84,12 @@ def _pack(chance: Random, mean_pct: float) -> dict[str, Any]:
         "poll_period_s": poll_s,
         "ocp_delay_s": chance.choice((5.0, 8.0, 10.0)),
     }
+
+
+def _move_to_edge(chance: Random, packs: dict[str, dict[str, Any]], *, charging: bool) -> None:
+    mean_pct = chance.uniform(88.0, 95.0) if charging else chance.uniform(15.0, 22.0)
+    for pack in packs.values():
+        pack["soc_pct"] = round(mean_pct + chance.uniform(-EDGE_SPREAD_PCT, EDGE_SPREAD_PCT), 2)
+    unlike = chance.choice(list(packs.values()))
+    unlike["runner_soc_pct"] = round(chance.uniform(0.0, RUNNER_PCT), 2)
+    unlike["balance_a"] = chance.choice((0.1, 1.0))

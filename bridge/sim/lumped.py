@@ -8,6 +8,7 @@ two packs only the grain differs, which a test holds them to.
 
 from __future__ import annotations
 
+from collections import Counter
 from math import exp, inf
 
 from bridge.model import NO_ALARMS, Alarm, Reading
@@ -39,7 +40,7 @@ class LumpedPack:
         self.ambient_c = spec.ambient_c
         self.temperature_c = spec.temperature_c
         self.current_a = 0.0
-        self.trips = 0
+        self.tripped: Counter[Alarm] = Counter()
         self.bms = Bms(protections(spec))
         self.groups = [_Group(spec, like) for like in spec.likes or (Like(count=spec.cells),)]
         self.resistance_ohm = spec.path_ohm + sum(g.count * g.series_ohm for g in self.groups)
@@ -69,6 +70,11 @@ class LumpedPack:
     def soc(self) -> float:
         """The true mean state of charge of the cells, 0..1."""
         return sum(g.count * g.soc for g in self.groups) / self.spec.cells
+
+    @property
+    def trips(self) -> int:
+        """How often its board has opened on what limits are there to prevent."""
+        return self.tripped.total()
 
     @property
     def closed(self) -> bool:
@@ -197,7 +203,7 @@ class LumpedPack:
             self._dt_s,
         )
         counted = self.bms.protections & COUNTED
-        self.trips += len(counted - self._counted)
+        self.tripped.update(counted - self._counted)
         self._counted = counted
         self._quiet = self.bms.quiet
 

@@ -3,13 +3,14 @@
 Definitions, all from the truth of the plant and never from what a policy believes:
 
     overcurrent event   a pack carries more than 1.05 times its limit (rating and temperature) and 1 A
-                        for more than 5 s on end
-    trip                a board opens on over-current, over- or under-voltage
+                        for more than 5 s on end, and would not with the bank idle
+    trip                a board opens on over-current, over- or under-voltage, unless the inverter listens
+                        to nothing that would have prevented it; those are counted apart
     energy              what passes the bank's terminals, both ways, from `measure_from_s` on
     reversal            a limit turns and moves by more than 3 % of the bank's rating
     steady              the demand has been within 2 % of the rating, and nothing has happened, for 120 s
-    SoC step            the largest change of the shown SoC from one decision to the next, after the
-                        first minute, in which a gateway gets to know its packs
+    SoC step            the largest change of the shown SoC from one decision to the next while packs come
+                        or go, after the first minute, in which a gateway gets to know its packs
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from math import inf
 
+from bridge.model import NO_ALARMS, Alarm
+from bridge.sim.blame import Comings, circulates, excused
 from bridge.sim.circuit import Circuit
 from bridge.sim.judge import Allowed, Rights
 from bridge.sim.policies import Said
@@ -35,14 +38,17 @@ PEAK_LIMIT_A = 5.0  # relative to less than this an excess says nothing
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """One run's figures. peak_ratio: highest |current| / limit of a pack. full_s: when the bank's true
-    SoC first was 99 %; None if never. steady_h: how long it was steady. currents per hour of the run.
+    SoC first was 99 %; None if never. steady_h: how long it was steady. trips_excused: those for which
+    the policy is not to blame. soc_step_any_pct: also while no pack came or went.
     """
 
     overcurrent_events: int
     trips: int
+    trips_excused: int
     energy_wh: float
     peak_ratio: float
     soc_step_max_pct: float
+    soc_step_any_pct: float
     reversals: int
     reversals_steady: int
     hours: float
@@ -116,6 +122,7 @@ class Meter:
     events: int = 0
     energy_j: float = 0.0
     soc_step: float = 0.0
+    soc_step_any: float = 0.0
     full_s: float | None = None
     high_v: float = -inf
     low_v: float = inf
@@ -126,6 +133,8 @@ class Meter:
     _soc: float | None = None
     _calm_since_s: float = 0.0
     _calm_a: float = 0.0
+    _comings: Comings = field(init=False)
+    _excused: frozenset[Alarm] = NO_ALARMS
 
     def __post_init__(self) -> None:
         specs = [pack.spec for pack in self.circuit.packs]
@@ -133,6 +142,8 @@ class Meter:
         self._ccl = Turns(REVERSAL * self._rated_a)
         self._dcl = Turns(REVERSAL * self._rated_a)
         self._cvl = Turns(0.15)  # in V; counts changes of two steps of 0.1 V and more
+        self._comings = Comings(self.scenario, self.circuit)
+        self._excused = excused(self.scenario.inverter)
         self.watches = [_Watch(rights, rights.look()) for rights in map(Rights, self.circuit.packs)]
 
     _rated_a: float = 0.0
@@ -144,7 +155,7 @@ class Meter:
         """The plant lived for dt_s until now."""
         if now - self._looked_s >= RELOOK_S:
             self._look(now, wanted_a)
-        for pack, watch in zip(self.circuit.packs, self.watches, strict=True):
+        for index, (pack, watch) in enumerate(zip(self.circuit.packs, self.watches, strict=True)):
             current_a = pack.current_a
             if current_a >= 0:
                 size_a, limit_a = current_a, watch.limit.charge_a
@@ -153,7 +164,7 @@ class Meter:
             if size_a > limit_a * EVENT_FACTOR + EVENT_A:
                 was_s, watch.over_s = watch.over_s, watch.over_s + dt_s
                 if was_s <= EVENT_S < watch.over_s:
-                    self.events += 1
+                    watch.over_s = self._event(index, current_a, limit_a * EVENT_FACTOR + EVENT_A)
             else:
                 watch.over_s = 0.0
             if size_a > watch.peak_ratio * limit_a and limit_a >= PEAK_LIMIT_A:
@@ -162,6 +173,14 @@ class Meter:
             self.energy_j += abs(self.circuit.current_a) * self.circuit.bus_v * dt_s
         if now - self._calm_since_s >= STEADY_S:
             self.steady_s += dt_s
+
+    def _event(self, index: int, current_a: float, bound_a: float) -> float:
+        """Counts an event, or finds an excuse; for how long the excess has lasted with none, s."""
+        alarm = Alarm.CHARGE_OVERCURRENT if current_a > 0 else Alarm.DISCHARGE_OVERCURRENT
+        if alarm in self._excused or circulates(self.circuit, index, current_a, bound_a):
+            return 0.0
+        self.events += 1
+        return inf
 
     def happened(self, now: float) -> None:
         """Something from outside: nothing is steady for a while."""
@@ -177,21 +196,28 @@ class Meter:
         self._cvl.take(command.charge_voltage_limit_v)
         if now - self._calm_since_s >= STEADY_S:
             self.reversals_steady += sum(turned)
+        moving = self._comings.lately(now)
         if said.soc is not None:
             if self._soc is not None and now > START_S:
-                self.soc_step = max(self.soc_step, abs(said.soc - self._soc))
+                step = abs(said.soc - self._soc)
+                self.soc_step_any = max(self.soc_step_any, step)
+                self.soc_step = max(self.soc_step, step) if moving else self.soc_step
             self._soc = said.soc
 
     def metrics(self, wall_s: float) -> Metrics:
         """The figures of the run so far."""
         packs = self.circuit.packs
         capacity_ah = sum(pack.spec.capacity_ah for pack in packs)
+        trips = sum([pack.trips for pack in packs])
+        trips_excused = sum([pack.tripped[alarm] for pack in packs for alarm in self._excused])
         return Metrics(
             overcurrent_events=self.events,
-            trips=sum(pack.trips for pack in packs),
+            trips=trips - trips_excused,
+            trips_excused=trips_excused,
             energy_wh=self.energy_j / HOUR_S,
             peak_ratio=max(watch.peak_ratio for watch in self.watches),
             soc_step_max_pct=round(100.0 * self.soc_step, 6),  # SoC is exact to no more
+            soc_step_any_pct=round(100.0 * self.soc_step_any, 6),
             reversals=self._ccl.count + self._dcl.count,
             reversals_steady=self.reversals_steady,
             hours=self.scenario.duration_s / HOUR_S,

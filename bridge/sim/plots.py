@@ -1,10 +1,12 @@
 """Draws a run: the bank with its limits, each pack with its own, charge, and cell voltages.
 
-matplotlib comes with the extra `plot`, and is imported only to draw.
+matplotlib comes with the extra `plot`, brings Pillow, and is imported only to draw. A drawing has few
+colours, so a palette makes the file a fifth as large.
 """
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 INCHES = (11.0, 11.0)
 DPI = 80
+COLOURS = 32
 HOURS_FROM_S = 3 * 3600.0
 
 
@@ -24,9 +27,10 @@ def draw(trace: Trace, title: str, path: Path) -> None:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from PIL import Image
     except ImportError:
         raise ConfigError('drawing needs matplotlib: pip install "packbridge[plot]"') from None
-    figure = Figure(figsize=INCHES, layout="constrained")
+    figure = Figure(figsize=INCHES, dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     bank, packs, charge, cells = figure.subplots(4, 1, sharex=True, height_ratios=(3, 3, 2, 2))
     figure.suptitle(title)
@@ -41,8 +45,11 @@ def draw(trace: Trace, title: str, path: Path) -> None:
     for axes in (bank, packs, charge, cells):
         axes.grid(alpha=0.3)
         axes.legend(loc="upper right", fontsize="small", ncols=2)
+    whole = BytesIO()
+    figure.savefig(whole, format="png")
+    few = Image.open(whole).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     try:
-        figure.savefig(path, dpi=DPI)
+        few.save(path, "png", optimize=True)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}; name a file that can be written") from None
 

@@ -31,7 +31,8 @@ def folder(tmp_path: Path) -> Path:
 
 def metrics(**values: float) -> Metrics:
     usual = {
-        "overcurrent_events": 0, "trips": 0, "energy_wh": 100.0, "peak_ratio": 1.0, "soc_step_max_pct": 0.1,
+        "overcurrent_events": 0, "trips": 0, "trips_excused": 0, "energy_wh": 100.0, "peak_ratio": 1.0,
+        "soc_step_max_pct": 0.1, "soc_step_any_pct": 0.1,
         "reversals": 0, "reversals_steady": 0, "hours": 1.0, "steady_h": 0.5, "cvl_reversals": 0,
         "cell_max_v": 3.4, "cell_min_v": 3.2, "full_s": None, "soc_end": 0.5,
     }  # fmt: skip

@@ -105,7 +105,8 @@ def test_the_largest_step_of_soc_is_found_but_not_at_the_start() -> None:
     one = meter(lumped())
     for now, soc in ((0.0, 0.9), (1.0, 0.5), (100.0, 0.5), (101.0, 0.503), (102.0, None), (103.0, 0.501)):
         one.said(now, said(soc=soc))
-    assert one.metrics(0.0).soc_step_max_pct == pytest.approx(0.3)
+    assert one.metrics(0.0).soc_step_any_pct == pytest.approx(0.3)
+    assert one.metrics(0.0).soc_step_max_pct == 0.0
 
 
 def test_a_run_is_clean_without_events_and_trips() -> None:

@@ -23,7 +23,9 @@ def trace() -> Trace:
 def test_a_run_is_drawn(trace: Trace, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     draw(trace, "a run", tmp_path / "run.png")
-    assert (tmp_path / "run.png").read_bytes().startswith(PNG)
+    picture = (tmp_path / "run.png").read_bytes()
+    assert picture.startswith(PNG)
+    assert 10_000 < len(picture) < 60_000
 
 
 def test_a_picture_that_cannot_be_written_is_said(trace: Trace, tmp_path: Path) -> None:

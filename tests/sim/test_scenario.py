@@ -133,7 +133,19 @@ def test_random_banks_are_as_wide_as_they_should_be() -> None:
     assert min(pack.capacity_ah for pack in packs) == 100.0
     assert max(pack.capacity_ah for pack in packs) == 314.0
     assert max(pack.path_ohm for pack in packs) > 3 * min(pack.path_ohm for pack in packs)
-    assert all(0.15 < pack.soc < 0.85 for pack in packs)
+    middle = [plan.spec.soc for n, bank in enumerate(banks) if n % 4 != 3 for plan in bank.packs]
+    assert all(0.15 < soc < 0.85 for soc in middle)
+
+
+def test_every_fourth_random_bank_is_near_full_or_empty_and_heads_for_it() -> None:
+    banks = [draw.drawn(1, number) for number in range(3, 200, 4)]
+    full = [bank for bank in banks if bank.demand[0].current_a > 0]
+    empty = [bank for bank in banks if bank.demand[0].current_a < 0]
+    assert len(full) > 10
+    assert len(empty) > 10
+    assert all(0.85 < plan.spec.soc < 0.98 for bank in full for plan in bank.packs)
+    assert all(0.12 < plan.spec.soc < 0.25 for bank in empty for plan in bank.packs)
+    assert any(like.soc > 0.005 for bank in full for plan in bank.packs for like in plan.spec.likes)
 
 
 def test_a_scenario_is_found_by_name_path_and_number() -> None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.sim.circuit import Circuit
@@ -80,6 +81,60 @@ def test_a_voltage_gives_back_its_current(node: Node, demand_a: float) -> None:
     flows_a = carry(node, demand_a)
     if abs(flows_a) > 0.1:
         assert node.current_at(node.voltage_at(flows_a)) == pytest.approx(flows_a, abs=1e-3)
+
+
+def brute_current_a(node: Node, voltage_v: float) -> float:
+    """By the laws alone: of a pack its branch, in parallel a sum, in series the current that fits."""
+    if isinstance(node, Leaf):
+        return node.pack.branch().current_a(voltage_v)
+    if isinstance(node, Parallel):
+        return sum(brute_current_a(child, voltage_v) for child in node.children)
+    return halved(lambda amps: sum(brute_voltage_v(child, amps) for child in node.children), voltage_v, 1e4)
+
+
+def brute_voltage_v(node: Node, current_a: float) -> float:
+    if isinstance(node, Series):
+        return sum(brute_voltage_v(child, current_a) for child in node.children)
+    return halved(lambda volts: brute_current_a(node, volts), current_a, 500.0)
+
+
+def halved(rising: Callable[[float], float], wanted: float, most: float) -> float:
+    low, high = -most, most
+    for _ in range(48):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < wanted else (low, middle)
+    return (low + high) / 2
+
+
+@settings(max_examples=60)
+@given(trees(depth=1), st.floats(-150, 150))
+def test_a_trees_currents_are_those_of_the_laws_alone(node: Node, demand_a: float) -> None:
+    flows_a = carry(node, demand_a)
+    if not isinstance(node, Parallel):
+        assert all(leaf.current_a == pytest.approx(flows_a) for leaf in node.leaves())
+        return
+    bus_v = brute_voltage_v(node, flows_a)
+    if abs(flows_a) > 0.1:
+        assert node.voltage_at(flows_a) == pytest.approx(bus_v, abs=1e-6)
+        expected = [brute_current_a(child, bus_v) for child in node.children]
+        assert currents(node) == pytest.approx(expected, abs=1e-4)
+
+
+@settings(max_examples=15)
+@given(trees(depth=2), st.floats(-150, 150))
+def test_packs_side_by_side_in_a_tree_have_one_voltage(node: Node, demand_a: float) -> None:
+    flows_a = carry(node, demand_a)
+    for one in below(node):
+        if not isinstance(one, Parallel) or abs(through(one)) < 0.1:
+            continue
+        bus_v = brute_voltage_v(one, through(one))
+        for child in one.children:
+            assert through(child) == pytest.approx(brute_current_a(child, bus_v), abs=1e-2)
+    assert through(node) == pytest.approx(flows_a, abs=1e-3)
+
+
+def below(node: Node) -> list[Node]:
+    return [node] if isinstance(node, Leaf) else [node, *(n for child in node.children for n in below(child))]
 
 
 def test_in_series_resistances_and_voltages_add() -> None:

@@ -1,0 +1,214 @@
+"""What a decision costs, for 1 to 256 packs of 16 cells, and where its time goes.
+
+Run by hand: `python benchmarks/aggregator.py [--json] [--profile]`. Times are of this process alone, but a
+machine is as fast as it is at that moment, so each figure stands beside a plain loop over the same
+cells, measured in the same turn: the ratio is what can be compared between machines. Whether cost grows
+linearly is the slope of its logarithm over that of the number of packs: 1 is linear.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import math
+import pstats
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from rich.console import Console
+from rich.table import Table
+
+from bridge.battery.aggregator import Aggregator
+from bridge.model import BankSettings, PackSample, PackSettings
+
+CELLS = 16
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+ROUNDS, ROUND_S = 7, 0.05
+GOAL_US = 50.0  # for one pack
+WARM_UP = 90  # decisions, until limits have risen
+BAR = 40
+PROFILED, PROFILE_CALLS = 14, 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of a bank of so many packs, in microseconds, the best of some rounds each. loop_us: a plain pass over
+    all its cells for the highest, the lowest and the sum.
+    """
+
+    packs: int
+    decision_us: float
+    sample_us: float
+    loop_us: float
+
+    @property
+    def ratio(self) -> float:
+        """A decision in plain loops over the cells."""
+        return self.decision_us / self.loop_us
+
+
+class Bank:
+    """A bank that works, warmed up, and time that goes on."""
+
+    def __init__(self, packs: int) -> None:
+        self.settings = [_pack(number) for number in range(packs)]
+        self.samples = [_sample(number) for number in range(packs)]
+        self.aggregator = Aggregator(self.settings, BankSettings(ready_within_s=1.0))
+        self.now = 1000.0
+        for _ in range(WARM_UP):
+            self.second()
+
+    def second(self) -> None:
+        """All packs are heard, and one decision is made."""
+        self.hear()
+        self.decide()
+
+    def hear(self) -> None:
+        """All packs are heard, a second later."""
+        self.now += 1.0
+        for own, sample in zip(self.settings, self.samples, strict=True):
+            # Counting up, or the boards would be taken for frozen.
+            self.aggregator.heard(
+                own.name, replace(sample, time_s=self.now, remaining_ah=self.now % 100), self.now
+            )
+
+    def decide(self) -> None:
+        """One decision."""
+        self.aggregator.decide(self.now)
+
+    def loop(self) -> float:
+        """The least that could be done with all these cells."""
+        high_v, low_v, sum_v = 0.0, 10.0, 0.0
+        for sample in self.samples:
+            for cell_v in sample.cell_voltages_v:
+                assert cell_v is not None
+                high_v = max(high_v, cell_v)
+                low_v = min(low_v, cell_v)
+                sum_v += cell_v
+        return high_v + low_v + sum_v
+
+
+def _pack(number: int) -> PackSettings:
+    return PackSettings(
+        name=f"pack{number}",
+        cells=CELLS,
+        capacity_ah=280.0,
+        rated_charge_current_a=140.0,
+        rated_discharge_current_a=140.0,
+    )
+
+
+def _sample(number: int) -> PackSample:
+    cells_v = tuple(round(3.30 + 0.001 * ((7 * i + number) % 11), 3) for i in range(CELLS))
+    return PackSample(
+        time_s=0.0,
+        voltage_v=round(sum(cells_v), 2),
+        current_a=20.0 + number % 5,
+        soc=0.6,
+        cell_voltages_v=cells_v,
+        temperatures_c=(24.0, 25.5),
+        charge_fet_on=True,
+        discharge_fet_on=True,
+        charge_allowed=True,
+        discharge_allowed=True,
+    )
+
+
+def measured(packs: int) -> Cost:
+    """The cost of a bank of so many packs. The parts take turns, so that all see the same machine."""
+    bank = Bank(packs)
+    parts = (bank.decide, bank.hear, bank.loop)
+    loops = [max(1, int(ROUND_S / max(1e-7, _once_s(part)))) for part in parts]
+    best_s = [math.inf] * len(parts)
+    for _ in range(ROUNDS):
+        for at, (part, times) in enumerate(zip(parts, loops, strict=True)):
+            best_s[at] = min(best_s[at], _timed_s(part, times) / times)
+    decision_us, sample_us, loop_us = (1e6 * one_s for one_s in best_s)
+    return Cost(packs, decision_us, sample_us / packs, loop_us)
+
+
+def _once_s(work: Callable[[], object]) -> float:
+    return min(_timed_s(work, 1) for _ in range(3))
+
+
+def _timed_s(work: Callable[[], object], times: int) -> float:
+    began_s = time.process_time()
+    for _ in range(times):
+        work()
+    return time.process_time() - began_s
+
+
+def exponent(costs: Sequence[Cost]) -> float:
+    """The slope of log(cost) over log(packs), from where a decision's fixed part no longer shows."""
+    points = [(math.log(c.packs), math.log(c.decision_us)) for c in costs if c.packs >= 8] or [(0.0, 0.0)]
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 1.0
+
+
+def shown(costs: Sequence[Cost]) -> Table:
+    """The curve."""
+    table = Table(
+        title=f"a decision, packs of {CELLS} cells", caption=f"grows as packs^{exponent(costs):.2f}"
+    )
+    for column in ("packs", "decision us", "us a pack", "sample us", "plain loop us", "ratio"):
+        table.add_column(column, justify="right")
+    table.add_column("us a pack")
+    most_us = max(cost.decision_us / cost.packs for cost in costs)
+    for cost in costs:
+        each_us = cost.decision_us / cost.packs
+        table.add_row(
+            f"{cost.packs}", f"{cost.decision_us:.1f}", f"{each_us:.1f}", f"{cost.sample_us:.1f}",
+            f"{cost.loop_us:.1f}", f"{cost.ratio:.1f}", "█" * max(1, round(BAR * each_us / most_us)),
+        )  # fmt: skip
+    return table
+
+
+def profiled(packs: int) -> None:
+    """Print where the time of decisions, and of the samples before them, goes."""
+    bank = Bank(packs)
+    for title, work in (("decisions", bank.decide), ("samples", bank.hear)):
+        profile = cProfile.Profile()
+        profile.enable()
+        for _ in range(PROFILE_CALLS):
+            work()
+        profile.disable()
+        print(f"{title}, {packs} packs")
+        pstats.Stats(profile).strip_dirs().sort_stats("tottime").print_stats(PROFILED)
+
+
+def report(costs: Sequence[Cost]) -> dict[str, object]:
+    """The curve as JSON can carry it."""
+    one = costs[0]
+    return {
+        "cells": CELLS,
+        "goal_us": GOAL_US,
+        "one_pack_us": one.decision_us,
+        "exponent": exponent(costs),
+        "curve": [{**asdict(cost), "ratio": cost.ratio} for cost in costs],
+    }
+
+
+def main() -> None:
+    """Measure and show."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--profile", action="store_true", help="where the time goes, for 1 and 16 packs")
+    parser.add_argument("--most", type=int, default=SIZES[-1], help="no more packs than this")
+    options = parser.parse_args()
+    if options.profile:
+        for packs in (1, 16):
+            profiled(packs)
+        return
+    costs = [measured(packs) for packs in SIZES if packs <= options.most]
+    if options.json:
+        print(json.dumps(report(costs)))
+    else:
+        Console(width=110).print(shown(costs))
+
+
+if __name__ == "__main__":
+    main()
