@@ -17,6 +17,7 @@ from dataclasses import replace
 from math import fsum, inf
 
 from bridge.battery.alarms import Alarms
+from bridge.battery.charging import Charging
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts, Memory
 from bridge.battery.guard import guard
@@ -33,6 +34,7 @@ from bridge.battery.soc import StateOfCharge, within_edges
 from bridge.battery.watch import Watch
 from bridge.model import (
     BankSettings,
+    ChargeSettings,
     Constraint,
     Decision,
     Limit,
@@ -50,7 +52,11 @@ class Aggregator:
     """Several packs in parallel as one battery. Packs are named as in their settings."""
 
     def __init__(
-        self, packs: Sequence[PackSettings], settings: BankSettings, sharing: Sharing | None = None
+        self,
+        packs: Sequence[PackSettings],
+        settings: BankSettings,
+        sharing: Sharing | None = None,
+        charge: ChargeSettings | None = None,
     ) -> None:
         self._settings = settings
         self._sharing = CapacitySharing() if sharing is None else sharing
@@ -61,6 +67,9 @@ class Aggregator:
         self._discharge = _shaper(in_service, Limit.DCL, settings)
         self._voltage = VoltageShaper()
         self._soc = StateOfCharge(settings)
+        self._charging = Charging(
+            packs, charge or ChargeSettings(), excludes=settings.on_pack_lost == "exclude"
+        )
         self._merger = Merger()
         self._watch = Watch(packs, settings)
         self._alarms = Alarms()
@@ -103,6 +112,17 @@ class Aggregator:
         """Every pack as it stands at `now`, in the order of the configuration."""
         return self._membership.members(now)
 
+    def state(self) -> dict[str, object]:
+        """What an earlier run leaves to a later one, as JSON can carry it."""
+        return {"charge": self._charging.state()}
+
+    def restore(self, state: Mapping[str, object], now: float, away_s: float) -> None:
+        """Go on from an earlier `state`, before the first decision. What is not plausible is left out.
+
+        away_s: how long ago it was kept, by a clock that may have been set meanwhile.
+        """
+        self._charging.restore(state.get("charge"), now, away_s)
+
     def decide(self, now: float) -> Decision:
         """What the inverter is to be told at `now`; guarded."""
         self._start(now)
@@ -133,16 +153,18 @@ class Aggregator:
         voltage_v = bus_voltage(packs)
         if voltage_v is not None:
             self._last_voltage_v = voltage_v
+        waiting_for = self._waiting_for(standings, now)
         return Context(
             settings=self._settings,
             packs=packs,
             sharing=self._sharing,
-            waiting_for=self._waiting_for(standings, now),
+            waiting_for=waiting_for,
             voltage_v=voltage_v,
             last_voltage_v=self._last_voltage_v,
             any_active=any(pack.member.state is PackState.ACTIVE for pack in packs),
             any_heard=any(pack.heard for pack in packs),
             watched=self._watch.constraints(packs, self._published_a, now),
+            charge=self._charging.follow(packs, self._last_voltage_v, now, starting=bool(waiting_for)),
         )
 
     def _packs(self, standings: Sequence[Standing]) -> tuple[Pack, ...]:
@@ -175,12 +197,20 @@ class Aggregator:
         ccl = self._charge.shape(least[Limit.CCL], now)
         dcl = self._discharge.shape(least[Limit.DCL], now)
         cvl = self._voltage.shape(least[Limit.CVL], now, settled=settled)
-        soc = within_edges(self._soc.follow(context.packs, now, settled=settled), context.packs, dcl)
+        charge = context.charge
+        if not context.waiting_for:
+            self._charging.published(cvl)
+        shown = self._soc.follow(context.packs, now, settled=settled)
+        soc = within_edges(shown, context.packs, dcl, full=charge.full)
         alarms = self._alarms.merge(
             context.packs,
             now,
             starting=bool(context.waiting_for),
-            watched=(*self._watch.causes(context.packs, now), *self._soc.causes(context.packs)),
+            watched=(
+                *self._watch.causes(context.packs, now),
+                *self._soc.causes(context.packs),
+                *charge.causes,
+            ),
             latched=self._watch.faults.latched.values(),
         )
         for limit, value in ((Limit.CCL, ccl), (Limit.DCL, dcl), (Limit.CVL, cvl)):
@@ -194,6 +224,8 @@ class Aggregator:
             discharge_current_limit_a=dcl,
             charge_enabled=ccl > 0,
             discharge_enabled=dcl > 0,
+            full_charge_request=charge.full_charge_request and ccl > 0,
+            stage=charge.stage.value,
             protections=alarms.protections,
             warnings=alarms.warnings,
             constraints={limit: tuple(found) for limit, found in reasons.items()},

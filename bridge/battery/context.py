@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bridge.battery.facts import Facts
 from bridge.battery.pack_rules import PackLimits
 from bridge.battery.sharing import Sharing
 from bridge.model import BankSettings, Constraint, Member
+
+if TYPE_CHECKING:
+    from bridge.battery.charging import Charge  # which reads `Pack`
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Pack:
 class Context:
     """The bank. waiting_for: packs that start-up still waits for, empty once it is over. voltage_v: of the
     bus, from packs that are heard; last_voltage_v: the same, or what it was last. watched: what follows
-    from the watch over the packs' behaviour (`watch`).
+    from the watch over the packs' behaviour (`watch`). charge: its stage, and what that asks for.
     """
 
     settings: BankSettings
@@ -58,4 +62,5 @@ class Context:
     last_voltage_v: float | None
     any_active: bool
     any_heard: bool
+    charge: Charge
     watched: tuple[Constraint, ...] = ()

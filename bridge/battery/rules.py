@@ -92,11 +92,9 @@ def bank_maximum(context: Context) -> Iterable[Constraint]:
             yield Constraint(limit=limit, value=amps, rule="bank_maximum", text=text)
 
 
-def charge_target(context: Context) -> Iterable[Constraint]:
-    """What charging aims at: of unlike packs, the lowest."""
-    own = _lowest(context)
-    text = f"{own.name}: {own.cells} cells at {own.cell_charge_v:.3f} V"
-    yield _volts(Limit.CVL, _charge_target_v(own), "charge_target", text, own)
+def charging(context: Context) -> Iterable[Constraint]:
+    """What the stage of the charge asks for, and the highest cell of the bank."""
+    return context.charge.constraints
 
 
 def discharge_floor(context: Context) -> Iterable[Constraint]:
@@ -132,7 +130,7 @@ RULES: tuple[Rule, ...] = (
     shared_current,
     one_way_pack,
     bank_maximum,
-    charge_target,
+    charging,
     discharge_floor,
     pack_voltages,
     silent_pack_voltage,

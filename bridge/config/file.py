@@ -23,7 +23,7 @@ from bridge.config.settings import (
     PackConfig,
 )
 from bridge.errors import ConfigError
-from bridge.model import BankSettings, Curves, PackSettings
+from bridge.model import BankSettings, ChargeSettings, Curves, PackSettings
 from bridge.protocols import contract
 
 SETTINGS = frozenset(item.name for item in fields(PackSettings)) - {"name"}
@@ -84,6 +84,7 @@ def _config(draft: Draft, source: Source) -> Config:
     return Config(
         gateway=GatewayConfig(log=LogConfig(**log), **gateway),
         bank=BankSettings(**bank),
+        charge=ChargeSettings(**draft.file.charge.given()),
         packs=tuple(_pack(pack, chosen(draft.file, pack), limit_v) for pack in draft.packs),
         inverters=tuple(
             InverterConfig(name=name, **{**table.given(), "profile": draft.profile(table.profile or "")})

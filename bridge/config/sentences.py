@@ -21,6 +21,8 @@ UNITS = {
     "_pct_per_s": "% per s",
     "_pct_per_min": "% per min",
     "_v_per_cell": "V per cell",
+    "_pct": "%",
+    "_days": "days",
     "_ah": "Ah",
     "_a": "A",
     "_v": "V",
