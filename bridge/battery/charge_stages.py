@@ -121,8 +121,8 @@ class Stages:
     def _judge(self, seen: Seen, now: float) -> None:
         """Full is a bank at the top that passes the test, or is past its time there; until neither is so."""
         self._by_time = self._by_time and not seen.drawn
-        passed = self._held("full", seen.full, HIGH_FOR_S, now)
-        failed = self._held("not full", not seen.full, NOT_FULL_FOR_S, now)
+        passed = self._held("passed", seen.full, HIGH_FOR_S, now)
+        failed = self._held("failed", not seen.full, NOT_FULL_FOR_S, now)
         self.full = self.stage in AT_TOP and (self._by_time or passed or (self.full and not failed))
 
     def _next(self, seen: Seen, now: float) -> Stage:
@@ -176,7 +176,7 @@ class Stages:
             self.imbalance = seen.spread_v > self._marks.spread_v
             self._full_s = now
             self._float_soc = 1.0 if seen.soc is None else seen.soc
-        self._since = {what: since for what, since in self._since.items() if what in {"full", "not full"}}
+        self._since = {what: since for what, since in self._since.items() if what in {"passed", "failed"}}
 
     def _held(self, what: str, is_so: bool, seconds: float, now: float) -> bool:  # noqa: FBT001  # a fact
         """Whether something has been so for so long."""

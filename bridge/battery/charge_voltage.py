@@ -5,7 +5,8 @@ the loop looks ahead: it takes the highest cell to where its slope will have car
 made at this moment has had its effect, and lowers or raises the bank's voltage by the integral of what
 that misses the target by. The gain follows from the delay, and leaves a phase margin of 70 degrees:
 with gain times delay above 1.57 a pure integrator in front of a delay swings by itself; this has 0.35.
-A step of 0.1 V on the wire is a step of 25 mV for each of 4 cells, so the dead band is half a step.
+A step of 0.1 V on the wire is a step of 25 mV for each of 4 cells, so the dead band is a whole step wide,
+most of it below the target.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from math import expm1, inf
 from typing import NamedTuple
 
 LOOP = 0.35  # gain times delay
-SLOPE_TAU_S = 4.5  # the same as a fifth of the difference once a second
+SLOPE_TAU_S = 4.5  # the same as a fifth of the difference once a second; so late is the slope itself
 ABOVE_V = 0.005  # the cell is led so far above the target, which the step on the wire takes away again
 DEAD_V, STEP_V = 0.003, 0.1
 RISE_V_PER_S = 0.02
@@ -56,7 +57,7 @@ class ChargeVoltage:
         self.voltage_v = voltage_v
         self._loop = loop
         self._gain_per_s = LOOP * loop.cells / loop.delay_s
-        self._dead_v = max(DEAD_V, STEP_V / 2 / loop.cells)
+        self._dead_below_v = max(DEAD_V, STEP_V / loop.cells - DEAD_V)
         self._slope_v_per_s = 0.0
         self._highest_v: float | None = None
         self._among = 0
@@ -74,7 +75,9 @@ class ChargeVoltage:
             self._slope_v_per_s += weight * ((highest_v - self._highest_v) / elapsed_s - self._slope_v_per_s)
         if elapsed_s > 0 or self._highest_v is None:
             self._highest_v, self._among = highest_v, among
-        predicted_v = highest_v + min(LEAD_MAX_V, loop.delay_s * max(0.0, self._slope_v_per_s))
+        predicted_v = highest_v + min(
+            LEAD_MAX_V, (loop.delay_s + SLOPE_TAU_S) * max(0.0, self._slope_v_per_s)
+        )
         self._integrate(loop.charge_v + ABOVE_V - predicted_v, elapsed_s)
         above_v = predicted_v - loop.charge_v
         if above_v > CLIP_ABOVE_V and bus_v is not None:
@@ -88,7 +91,7 @@ class ChargeVoltage:
         self.voltage_v = min(self.voltage_v, voltage_v + LAG_V)
 
     def _integrate(self, error_v: float, elapsed_s: float) -> None:
-        if abs(error_v) < self._dead_v:
+        if -DEAD_V < error_v < self._dead_below_v:
             return
         step_v = self._gain_per_s * error_v * min(elapsed_s, self._loop.delay_s)
         self.voltage_v += min(step_v, RISE_V_PER_S * min(elapsed_s, STEP_MAX_S))

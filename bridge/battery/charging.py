@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
 
 from bridge.battery.charge_stages import Marks, Stage, Stages
 from bridge.battery.charge_view import View
@@ -73,12 +73,15 @@ class Charging:
 
         What is not plausible is left out.
         """
-        if not isinstance(state, Mapping) or state.get("stage") not in set(Stage):
+        if not isinstance(state, Mapping):
             return
-        since_s, away_s = state.get("since_full_s"), min(max(0.0, away_s), AWAY_MAX_S)
-        if not isinstance(since_s, int | float) or not isfinite(since_s) or since_s < 0:
+        stage, since_s = state.get("stage"), state.get("since_full_s")
+        if not isinstance(stage, str) or stage not in set(Stage):
             return
-        self._stages.resume(Stage(state["stage"]), since_s + away_s // DAY_S * DAY_S, now)
+        if isinstance(since_s, bool) or not isinstance(since_s, int | float) or not 0 <= since_s < inf:
+            return
+        days = min(max(0.0, away_s), AWAY_MAX_S) // DAY_S
+        self._stages.resume(Stage(stage), since_s + days * DAY_S, now)
 
     def follow(self, packs: Sequence[Pack], bus_v: float | None, now: float, *, starting: bool) -> Charge:
         """What the packs ask for at `now`. bus_v: as measured last. starting: packs may be missing yet."""
