@@ -21,7 +21,8 @@ ABOVE_V = 0.005  # the cell is led so far above the target, which the step on th
 DEAD_V, STEP_V = 0.003, 0.1
 RISE_V_PER_S = 0.02
 LEAD_MAX_V = 0.06  # a step of the current is no slope: what it adds at once does not go on
-CLIP_ABOVE_V = 0.05  # a cell that will be so far above the target: below what the bank has, at once
+CLIP_ABOVE_V = 0.02  # a cell that will be so far above the target: no more than the bank has, at once ...
+CLIP_STEEP = 2.0  # ... and below that by so much for each volt further
 LAG_V = 0.2  # so far what is wanted may be ahead of what is published
 STEP_MAX_S = 3.0  # a longer pause earns no more rise than this
 
@@ -81,7 +82,7 @@ class ChargeVoltage:
         self._integrate(loop.charge_v + ABOVE_V - predicted_v, elapsed_s)
         above_v = predicted_v - loop.charge_v
         if above_v > CLIP_ABOVE_V and bus_v is not None:
-            self.voltage_v = min(self.voltage_v, bus_v - above_v)
+            self.voltage_v = min(self.voltage_v, bus_v - CLIP_STEEP * (above_v - CLIP_ABOVE_V))
         self.voltage_v = max(loop.cells * loop.floor_v, min(self.voltage_v, top_v))
         left = (loop.max_v - predicted_v) / (loop.max_v - loop.taper_v)
         return Lead(self.voltage_v, min(1.0, max(0.0, left)), predicted_v)

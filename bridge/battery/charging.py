@@ -63,6 +63,7 @@ class Charging:
         self._top_v = 0.0
         self._now = inf
         self._said = Constraint(limit=Limit.CVL, value=0.0, rule="charge_stage", text="")
+        self._said_stage: Stage | None = None
 
     def state(self) -> Mapping[str, object]:
         """What an interrupted charge goes on from, as JSON can carry it."""
@@ -126,8 +127,9 @@ class Charging:
 
     def _stage_constraint(self, stage: Stage) -> Constraint:
         """The same object as long as it says the same."""
-        text = f"{stage.value}: {self._own.cells} cells at {self._top_v / self._own.cells:.3f} V"
-        if self._said.value != self._top_v or self._said.text != text:
+        if self._said.value != self._top_v or self._said_stage is not stage:
+            text = f"{stage.value}: {self._own.cells} cells at {self._top_v / self._own.cells:.3f} V"
+            self._said_stage = stage
             self._said = Constraint(
                 limit=Limit.CVL, value=self._top_v, rule="charge_stage", text=text, pack=self._own.name
             )

@@ -22,11 +22,11 @@ def test_below_the_target_the_stage_has_its_voltage() -> None:
 
 def test_a_cell_above_the_target_lowers_the_voltage_steadily() -> None:
     voltage = ChargeVoltage(LOOP, TOP_V)
-    seen = [led(voltage, [3.48]).voltage_v]
-    seen += [voltage.step(3.48, 1, 54.0, TOP_V, 1000.0 + i).voltage_v for i in range(1, 200)]
+    seen = [led(voltage, [3.465]).voltage_v]
+    seen += [voltage.step(3.465, 1, 54.0, TOP_V, 1000.0 + i).voltage_v for i in range(1, 400)]
 
     assert seen == sorted(seen, reverse=True)
-    assert seen[10] == pytest.approx(TOP_V - 10 * 0.35 * 16 / 7 * 0.025)
+    assert seen[10] == pytest.approx(TOP_V - 10 * 0.35 * 16 / 7 * 0.010)
     assert seen[-1] == 16 * 3.30
 
 
@@ -41,10 +41,11 @@ def test_a_cell_that_rises_is_met_before_it_is_there() -> None:
 
 
 def test_a_cell_that_will_be_far_too_high_takes_the_voltage_below_what_the_bank_has() -> None:
-    lead = led(ChargeVoltage(LOOP, TOP_V), [3.51], bus_v=54.3)
+    held, cut = (led(ChargeVoltage(LOOP, TOP_V), [cell_v], bus_v=54.3) for cell_v in (3.4701, 3.51))
 
-    assert lead.voltage_v == pytest.approx(54.3 - 0.06)
-    assert lead.factor == pytest.approx(0.5)
+    assert held.voltage_v == pytest.approx(54.3, abs=0.001)
+    assert cut.voltage_v == pytest.approx(54.3 - 0.08)
+    assert cut.factor == pytest.approx(0.5)
 
 
 def test_at_its_maximum_no_current_is_left() -> None:

@@ -35,15 +35,15 @@ def test_what_is_said_of_a_charge_is_taken() -> None:
         (
             "cell_float_v = 3.25\ncell_rebulk_v = 3.2",
             (
-                "c.toml:28: charge.cell_float_v: found 3.25; allowed: at least 3.3, below which a cell of this "
-                "chemistry does not stay charged; write that or more"
+                "c.toml:28: charge.cell_float_v: found 3.25; allowed: at least 3.3, below which a cell of "
+                "this chemistry does not stay charged; write that or more"
             ),
         ),
         (
             "cell_rebulk_v = 3.36",
             (
-                "c.toml:28: charge.cell_rebulk_v: a charge would begin again at 3.36 V a cell and end at 3.375; "
-                "allowed: cell_rebulk_v at least 0.02 V below cell_float_v; correct one of the two"
+                "c.toml:28: charge.cell_rebulk_v: a charge would begin again at 3.36 V a cell and end at "
+                "3.375; allowed: cell_rebulk_v at least 0.02 V below cell_float_v; correct one of the two"
             ),
         ),
         (
