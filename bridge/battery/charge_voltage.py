@@ -5,8 +5,8 @@ the loop looks ahead: it takes the highest cell to where its slope will have car
 made at this moment has had its effect, and lowers or raises the bank's voltage by the integral of what
 that misses the target by. The gain follows from the delay, and leaves a phase margin of 70 degrees:
 with gain times delay above 1.57 a pure integrator in front of a delay swings by itself; this has 0.35.
-A step of 0.1 V on the wire is a step of 25 mV for each of 4 cells, so the dead band is a whole step wide,
-most of it below the target.
+A step of 0.1 V on the wire is a step of 25 mV for each of 4 cells, so the dead band is more than a step
+wide, most of it below the target: a narrower one has no step to rest on.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ ABOVE_V = 0.005  # the cell is led so far above the target, which the step on th
 DEAD_V, STEP_V = 0.003, 0.1
 RISE_V_PER_S = 0.02
 LEAD_MAX_V = 0.06  # a step of the current is no slope: what it adds at once does not go on
-CLIP_ABOVE_V = 0.02  # a cell that will be so far above the target: no more than the bank has, at once ...
-CLIP_STEEP = 2.0  # ... and below that by so much for each volt further
+CLIP_ABOVE_V = 0.02  # a cell that will be a step and so much above the target: what the bank has, at once
+CLIP_STEEP = 2.5  # and below that by so much for each volt further
 LAG_V = 0.2  # so far what is wanted may be ahead of what is published
 STEP_MAX_S = 3.0  # a longer pause earns no more rise than this
 
@@ -58,7 +58,8 @@ class ChargeVoltage:
         self.voltage_v = voltage_v
         self._loop = loop
         self._gain_per_s = LOOP * loop.cells / loop.delay_s
-        self._dead_below_v = max(DEAD_V, STEP_V / loop.cells - DEAD_V)
+        self._dead_below_v = max(DEAD_V, STEP_V / loop.cells)
+        self._clip_above_v = CLIP_ABOVE_V + STEP_V / loop.cells
         self._slope_v_per_s = 0.0
         self._highest_v: float | None = None
         self._among = 0
@@ -81,8 +82,8 @@ class ChargeVoltage:
         )
         self._integrate(loop.charge_v + ABOVE_V - predicted_v, elapsed_s)
         above_v = predicted_v - loop.charge_v
-        if above_v > CLIP_ABOVE_V and bus_v is not None:
-            self.voltage_v = min(self.voltage_v, bus_v - CLIP_STEEP * (above_v - CLIP_ABOVE_V))
+        if above_v > self._clip_above_v and bus_v is not None:
+            self.voltage_v = min(self.voltage_v, bus_v - CLIP_STEEP * (above_v - self._clip_above_v))
         self.voltage_v = max(loop.cells * loop.floor_v, min(self.voltage_v, top_v))
         left = (loop.max_v - predicted_v) / (loop.max_v - loop.taper_v)
         return Lead(self.voltage_v, min(1.0, max(0.0, left)), predicted_v)

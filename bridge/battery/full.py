@@ -2,7 +2,8 @@
 
 A cell at rest is full from one voltage on; while current flows into it, its resistance adds to what is
 measured. The line through two points, at no current and at 0.05 C, works at any current, so no charge
-has to end with a tail of a certain size. The points are those of Sleeper85/esphome-yambms.
+has to end with a tail of a certain size. The points are those of Sleeper85/esphome-yambms; for a target
+below the usual one the line is as much lower.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def pack_full(facts: Facts | None) -> bool:
         return False
     kind, charge_a = preset(facts.settings), max(0.0, facts.sample.current_a)
     rise_v = kind.full_rise_v * charge_a / (RISE_C_RATE * facts.settings.capacity_ah)
-    return cell_v - rise_v >= kind.full_rest_v
+    lower_v = min(0.0, facts.settings.cell_charge_v - kind.charge_v)
+    return cell_v - rise_v >= kind.full_rest_v + lower_v
 
 
 def packs_full(packs: Sequence[Pack]) -> bool:

@@ -41,10 +41,10 @@ def test_a_cell_that_rises_is_met_before_it_is_there() -> None:
 
 
 def test_a_cell_that_will_be_far_too_high_takes_the_voltage_below_what_the_bank_has() -> None:
-    held, cut = (led(ChargeVoltage(LOOP, TOP_V), [cell_v], bus_v=54.3) for cell_v in (3.4701, 3.51))
+    held, cut = (led(ChargeVoltage(LOOP, TOP_V), [cell_v], bus_v=54.3) for cell_v in (3.4765, 3.51))
 
     assert held.voltage_v == pytest.approx(54.3, abs=0.001)
-    assert cut.voltage_v == pytest.approx(54.3 - 0.08)
+    assert cut.voltage_v == pytest.approx(54.3 - 2.5 * (0.06 - 0.02625))
     assert cut.factor == pytest.approx(0.5)
 
 
@@ -78,10 +78,10 @@ def test_a_long_pause_earns_no_long_rise() -> None:
     assert voltage.step(3.36, 1, 53.0, TOP_V, 9000.0).voltage_v == pytest.approx(53.06)
 
 
-def test_the_dead_band_is_as_wide_as_the_step_that_goes_out() -> None:
-    for cells, width_v in ((4, 0.025), (16, 0.00625)):
+def test_the_dead_band_is_wider_than_the_step_that_goes_out() -> None:
+    for cells, step_v in ((4, 0.025), (16, 0.00625)):
         loop = Loop(cells=cells, charge_v=3.45, floor_v=3.30, taper_v=3.47, max_v=3.55, delay_s=7.0)
-        for cell_v, moves in ((3.4585, -1), (3.457, 0), (3.4585 - width_v + 0.001, 0), (3.457 - width_v, 1)):
+        for cell_v, moves in ((3.4585, -1), (3.457, 0), (3.4555 - step_v, 0), (3.4545 - step_v, 1)):
             voltage = ChargeVoltage(loop, cells * 3.40)
             for i in range(3):
                 lead = voltage.step(cell_v, 1, None, cells * 3.45, 1000.0 + i)
