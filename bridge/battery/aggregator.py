@@ -114,7 +114,7 @@ class Aggregator:
 
     def state(self) -> dict[str, object]:
         """What an earlier run leaves to a later one, as JSON can carry it."""
-        return {"charge": self._charging.state()}
+        return {"charge": self._charging.state(), "soc": self._soc.state()}
 
     def restore(self, state: Mapping[str, object], now: float, away_s: float) -> None:
         """Go on from an earlier `state`, before the first decision. What is not plausible is left out.
@@ -122,6 +122,7 @@ class Aggregator:
         away_s: how long ago it was kept, by a clock that may have been set meanwhile.
         """
         self._charging.restore(state.get("charge"), now, away_s)
+        self._soc.restore(state.get("soc"))
 
     def decide(self, now: float) -> Decision:
         """What the inverter is to be told at `now`; guarded."""

@@ -27,7 +27,9 @@ HOLD_BELOW_V = 0.10  # per cell below the target, while charging is blocked (3.3
 TAPER_LEAST_V = 0.01
 DAY_S = 86_400.0
 AWAY_MAX_S = 400 * DAY_S  # a longer absence is a clock that is wrong
-APART = AlarmCause(Alarm.CELL_IMBALANCE, Severity.WARNING, "the last charge ended with cells apart")
+APART = AlarmCause(
+    alarm=Alarm.CELL_IMBALANCE, severity=Severity.WARNING, text="the last charge ended with cells apart"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
