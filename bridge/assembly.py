@@ -21,13 +21,14 @@ from bridge.profiles import Profile
 from bridge.protocols.contract import load
 from bridge.runtime import Runtime
 from bridge.sinks.can import CanSink
+from bridge.state import StateFile
 from bridge.systemd import Notifier
 
 
-def assemble(config: Config, notifier: Notifier | None = None) -> Runtime:
+def assemble(config: Config, notifier: Notifier | None = None, state: StateFile | None = None) -> Runtime:
     """The runtime for a configuration, in the running event loop; nothing is opened yet.
 
-    Raises ConfigError for a profile that cannot be used.
+    state: where it remembers; None forgets everything. Raises ConfigError for a profile that cannot be used.
     """
     loop = asyncio.get_running_loop()
     ceiling_v = highest_v(config)
@@ -52,7 +53,7 @@ def assemble(config: Config, notifier: Notifier | None = None) -> Runtime:
             links[pack.link] = opener.link(pack.port, load(pack.bms).spec, pack.baudrate)
         if (extra := pack.balancer) is not None and extra.link not in links:
             links[extra.link] = opener.link(extra.port, load(extra.bms).spec)
-    runtime = Runtime(Gateway(config, sinks, loop.time()), links, senders, notifier)
+    runtime = Runtime(Gateway(config, sinks, loop.time()), links, senders, notifier, state)
     return runtime
 
 

@@ -114,6 +114,13 @@ class Finish:
     frames: tuple[CanFrame, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Keep this for the next run, in place of what was kept before."""
+
+    state: Mapping[str, object]
+
+
 class Level(Enum):
     """How loudly a report is to be said."""
 
@@ -131,4 +138,4 @@ class Report:
     fields: Mapping[str, object] = field(default_factory=dict)
 
 
-Action = Send | Restart | Arm | Finish | Report
+Action = Send | Restart | Arm | Finish | Save | Report

@@ -33,6 +33,7 @@ from bridge.events import (
     Received,
     Report,
     Restart,
+    Save,
     Send,
     SendFailed,
     Stop,
@@ -47,6 +48,7 @@ DECIDE_EVERY_S = 0.5  # ageing shrinks limits also while nothing arrives
 URGENT_FRACTION = 0.02  # of the limit on the bus: a fall by more than this does not wait for the cycle
 URGENT_A = 1.0
 REPEAT_AFTER_S = 60.0
+SAVE_EVERY_S = 60.0
 
 HEALTH_HELP = {
     "warning": "errors on the bus: check the termination (120 ohm at both ends) and the cable",
@@ -63,11 +65,15 @@ class Gateway:
     def __init__(self, config: Config, sinks: Mapping[str, CanSink], now: float) -> None:
         self.config = config
         self.sinks = dict(sinks)
-        self.aggregator = Aggregator([pack.settings for pack in config.packs], config.bank)
+        self.aggregator = Aggregator(
+            [pack.settings for pack in config.packs], config.bank, charge=config.charge
+        )
         self.sources = Sources(config.packs)
         self.decision: Decision | None = None
         self.stopping = False
         self._decide_at_s = now
+        self._save_at_s = now + SAVE_EVERY_S
+        self._stage: str | None = None
         self._armed: dict[str, Decision] = {}
         self._states: dict[str, object] = {}
         self._binding: dict[Limit, tuple[str, str | None]] = {}
@@ -84,7 +90,12 @@ class Gateway:
         actions = self._take(event, now)
         if now >= self._decide_at_s and not self.stopping:
             actions += self._decide(now)
+            actions += self._save(now)
         return actions
+
+    def restore(self, state: Mapping[str, object], now: float, away_s: float) -> None:
+        """Before the first event: go on from what an earlier run asked to `Save`, so long ago."""
+        self.aggregator.restore(state, now, away_s)
 
     def next_wakeup(self) -> float:
         """When a `Tick` is due at the latest."""
@@ -184,8 +195,15 @@ class Gateway:
             actions.append(Arm(name, frames, sink.profile.dead_man_s, urgent))
         return actions + self._inverters(now)
 
+    def _save(self, now: float) -> list[Action]:
+        """What the next run needs to know, once a minute: a flash card does not live for ever."""
+        if now < self._save_at_s:
+            return []
+        self._save_at_s = now + SAVE_EVERY_S
+        return [Save(self.aggregator.state())]
+
     def _stop(self, now: float) -> list[Action]:
-        """The last word to every inverter: no current, both directions off."""
+        """The last word to every inverter: no current, both directions off. And what to remember."""
         self.stopping = True
         last = self.aggregator.decide(now)
         zero = replace(
@@ -195,9 +213,11 @@ class Gateway:
             charge_enabled=False,
             discharge_enabled=False,
             force_charge=False,
+            full_charge_request=False,
         )
         self.decision = zero
-        return [Finish(name, sink.frames(zero, self._guard(now))) for name, sink in self.sinks.items()]
+        last_words = [Finish(name, sink.frames(zero, self._guard(now))) for name, sink in self.sinks.items()]
+        return [*last_words, Save(self.aggregator.state())]
 
     def _guard(self, now: float) -> Callable[[Decision], Decision]:
         members = self.aggregator.members(now)
@@ -248,6 +268,9 @@ class Gateway:
                 age_s = None if member.age_s is None else round(member.age_s, 2)
                 fields = {"pack": member.name, "state": member.state.value, "age_s": age_s}
                 reports.append(Report(Level.INFO, "pack_state", fields))
+        if decision.stage != self._stage:
+            self._stage = decision.stage
+            reports.append(Report(Level.INFO, "charge_stage", {"stage": decision.stage}))
         for limit in (Limit.CVL, Limit.CCL, Limit.DCL):
             first = next(iter(decision.constraints.get(limit, ())), None)
             cause = (first.rule, first.pack) if first else ("none", None)

@@ -407,6 +407,27 @@ class BankSettings:
     topology: Topology | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeSettings:
+    """How the bank is charged; None takes what the chemistry says.
+
+    controller: the highest cell leads the charge voltage. cell_float_v: rest after a charge;
+    cell_rebulk_v, rebulk_soc_pct: at or below, charge again. full_every_days: charge fully at least so
+    often, 0 for never. balance_max_s: how long the top is held for the balancers. trim_v: how much more
+    than the cells' target the inverter may be told, if it ends lower than it is told. inverter_lag_s:
+    how late it follows.
+    """
+
+    controller: bool = True
+    cell_float_v: float | None = None
+    cell_rebulk_v: float | None = None
+    rebulk_soc_pct: float = 90.0
+    full_every_days: float = 14.0
+    balance_max_s: float = 7200.0
+    trim_v: float = 0.0
+    inverter_lag_s: float = 4.0
+
+
 class PackState(StrEnum):
     """Where a pack stands in the bank."""
 
@@ -510,9 +531,9 @@ class AlarmCause:
 class Decision:
     """What the inverter is to be told, until the next decision.
 
-    The four limits are always finite and never negative. constraints: every reason that was
-    weighed, for each limit, the binding one first. alarm_causes: every reason for the alarms, the gravest
-    first.
+    The four limits are always finite and never negative. stage: of the charge, as
+    `bridge.battery.charge_stages` names it. constraints: every reason that was weighed, for each limit,
+    the binding one first. alarm_causes: every reason for the alarms, the gravest first.
     """
 
     time_s: float
@@ -525,6 +546,7 @@ class Decision:
     discharge_enabled: bool
     force_charge: bool = False
     full_charge_request: bool = False
+    stage: str | None = None
     protections: frozenset[Alarm] = NO_ALARMS
     warnings: frozenset[Alarm] = NO_ALARMS
     constraints: Mapping[Limit, tuple[Constraint, ...]] = field(default_factory=dict)

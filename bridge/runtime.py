@@ -28,6 +28,7 @@ from bridge.events import (
     Received,
     Report,
     Restart,
+    Save,
     Send,
     Stop,
     Tick,
@@ -36,6 +37,7 @@ from bridge.gateway import Gateway
 from bridge.links.backoff import Backoff
 from bridge.links.link import Link
 from bridge.links.sender import Sender
+from bridge.state import Keeper, StateFile
 from bridge.systemd import Notifier
 
 EXIT_OK = 0
@@ -53,12 +55,15 @@ class Runtime:
         links: Mapping[str, Link],
         senders: Mapping[str, Sender],
         notifier: Notifier | None = None,
+        state: StateFile | None = None,
     ) -> None:
         self.gateway = gateway
         self.senders = dict(senders)
         self._links = dict(links)
         self._notifier = notifier or Notifier("")
         self._log = structlog.get_logger()
+        self._state = state
+        self._keeper = None if state is None else Keeper(state, self._not_kept)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._ended: asyncio.Future[int] | None = None
@@ -70,6 +75,7 @@ class Runtime:
         if signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self.stop)
+        self._restore(loop.time())
         supervisors = [asyncio.create_task(self._supervise(name)) for name in self._links]
         self._notifier.tell("READY=1")
         self.dispatch(Tick())
@@ -122,8 +128,23 @@ class Runtime:
                 self._notifier.tell("WATCHDOG=1")
             case Finish(sink, frames):
                 self.senders[sink].finish(frames)
+            case Save(state) if self._keeper is not None:
+                self._keeper.keep(state)
             case Report(level, event, fields):
                 self._report(level, event, fields)
+
+    # What a restart must not lose
+
+    def _restore(self, now: float) -> None:
+        if self._state is None:
+            return
+        kept = self._state.load()
+        if kept.problem is not None:
+            self._log.warning("state_not_restored", problem=kept.problem)
+        self.gateway.restore(kept.state, now, kept.away_s)
+
+    def _not_kept(self, problem: str) -> None:
+        self._log.warning("state_not_saved", problem=problem)
 
     def _report(self, level: Level, event: str, fields: Mapping[str, object]) -> None:
         getattr(self._log, level.value)(event, **fields)
@@ -177,8 +198,10 @@ class Runtime:
                 self._ended.set_result(code)
 
     async def _finish(self) -> None:
-        """Wait until each sender has sent its last cycle; a stuck bus may not hold us."""
+        """Wait until each sender has sent its last cycle; a stuck bus may not hold us, nor a stuck disk."""
         waits = [
             asyncio.to_thread(sender.wait_finished, FINISH_TIMEOUT_S) for sender in self.senders.values()
         ]
         await asyncio.gather(*waits)
+        if self._keeper is not None:
+            await self._keeper.finish()

@@ -18,7 +18,9 @@ def snapshot(gateway: Gateway, now: float) -> dict[str, object]:
             _pack(member) | {"link": gateway.sources.statistics(member.name).report()}
             for member in gateway.members(now)
         ],
-        "bank": {} if decision is None else _bank(decision.bank) | _strings(gateway),
+        "bank": {}
+        if decision is None
+        else _bank(decision.bank) | {"stage": decision.stage} | _strings(gateway),
         "limits": {} if decision is None else _limits(decision),
         "inverters": {name: sink.status(now).report() for name, sink in gateway.sinks.items()},
     }

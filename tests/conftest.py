@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 
-settings.register_profile("default", deadline=None)
-settings.register_profile("ci", deadline=None, max_examples=50, print_blob=True, derandomize=True)
+# Without the phase that explains a failure: it traces, which takes longer than a test may.
+PHASES = tuple(phase for phase in Phase if phase is not Phase.explain)
+
+settings.register_profile("default", deadline=None, phases=PHASES)
+settings.register_profile(
+    "ci", deadline=None, max_examples=50, phases=PHASES, print_blob=True, derandomize=True
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

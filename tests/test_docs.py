@@ -18,7 +18,7 @@ from bridge.config import GatewayConfig, LogConfig, parse
 from bridge.config.link_checks import OWN_KEYS
 from bridge.config.schema import POINTS, TABLES
 from bridge.config.sentences import allowed, describe
-from bridge.model import BankSettings, Chemistry, PackSettings
+from bridge.model import BankSettings, ChargeSettings, Chemistry, PackSettings
 from bridge.protocols import contract
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +28,7 @@ CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 SECTIONS = {
     "gateway": "[gateway]",
     "bank": "[bank]",
+    "charge": "[charge]",
     "packs": "[packs.NAME]",
     "curves": "[curves.NAME]",
     "inverters": "[inverters.NAME]",
@@ -38,6 +39,8 @@ DEFAULT_ELSEWHERE = {
     "baudrate": "the protocol's",
     "address": "the protocol's",
     "mac": "the address in `port`",
+    "state_dir": "the system's",
+    **dict.fromkeys(("cell_float_v", "cell_rebulk_v"), "the chemistry's"),
     **dict.fromkeys(("rated_current_a", "password", "options", "balancer", "curves"), "none"),
     **dict.fromkeys(POINTS, "the chemistry's"),
     **dict.fromkeys(("charge_by_mosfet_c", "discharge_by_mosfet_c"), "80 to 100 degC"),
@@ -66,7 +69,7 @@ def default(key: str) -> str:
     if key in DEFAULT_ELSEWHERE:
         return DEFAULT_ELSEWHERE[key]
     key = key.removeprefix("log_")
-    owners = (PackSettings, BankSettings, LogConfig, GatewayConfig)
+    owners = (PackSettings, BankSettings, ChargeSettings, LogConfig, GatewayConfig)
     found = [item.default for owner in owners for item in fields(owner) if item.name == key]
     values = [value for value in found if value is not MISSING]
     if not values:

@@ -6,6 +6,7 @@ as cheap USB adapters do, so every frame is read here as text that python-can's 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -31,6 +32,7 @@ POLL_S = 0.02
 CONFIG = """
 [gateway]
 log_format = "json"
+state_dir = "{state}"
 
 [bank]
 rise_after_s = 1
@@ -139,7 +141,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
     serial, can = Terminal(board), Terminal(adapter.serve)
     config = tmp_path / "config.toml"
-    config.write_text(CONFIG.format(board=serial.path, adapter=can.path))
+    config.write_text(CONFIG.format(board=serial.path, adapter=can.path, state=tmp_path / "state"))
     process = subprocess.Popen(
         [sys.executable, "-m", "bridge", "run", str(config)], stderr=subprocess.PIPE, text=True
     )
@@ -153,7 +155,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         can.close()
 
 
-def test_sigterm_ends_with_a_last_cycle_of_no_current_and_exit_code_0(bench: Bench) -> None:
+def test_sigterm_ends_with_a_last_cycle_of_no_current_and_exit_code_0(bench: Bench, tmp_path: Path) -> None:
     bench.until(bench.adapter.permits)
     bench.process.send_signal(signal.SIGTERM)
     assert bench.process.wait(LONG_S) == 0
@@ -167,6 +169,7 @@ def test_sigterm_ends_with_a_last_cycle_of_no_current_and_exit_code_0(bench: Ben
     ]
     assert bench.adapter.limits_a() == (0, 0)
     assert bench.adapter.last(0x35C)[0] & 0xC0 == 0
+    assert json.loads((tmp_path / "state" / "packbridge.json").read_text())["state"]["charge"]
 
 
 def test_a_gateway_that_hangs_or_dies_falls_silent_by_itself(bench: Bench) -> None:

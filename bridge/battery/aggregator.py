@@ -17,13 +17,14 @@ from dataclasses import replace
 from math import fsum, inf
 
 from bridge.battery.alarms import Alarms
+from bridge.battery.charging import Charging
 from bridge.battery.composite import tree
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts, Memory
 from bridge.battery.guard import guard
 from bridge.battery.imbalance import apart_v
 from bridge.battery.membership import Membership, Standing
-from bridge.battery.merge import Merger, bus_voltage
+from bridge.battery.merge import Merger, bus_voltage, cautious_voltage
 from bridge.battery.pack_rules import PackLimits, pack_limits
 from bridge.battery.plausibility import Plausibility
 from bridge.battery.rules import constraints
@@ -37,6 +38,7 @@ from bridge.battery.watch import Watch
 from bridge.model import (
     AlarmCause,
     BankSettings,
+    ChargeSettings,
     Constraint,
     Decision,
     Limit,
@@ -58,7 +60,11 @@ class Aggregator:
     """
 
     def __init__(
-        self, packs: Sequence[PackSettings], settings: BankSettings, sharing: Sharing | None = None
+        self,
+        packs: Sequence[PackSettings],
+        settings: BankSettings,
+        sharing: Sharing | None = None,
+        charge: ChargeSettings | None = None,
     ) -> None:
         in_service = [pack for pack in packs if not pack.excluded]
         on_bus_bar = units(settings.topology, in_service)
@@ -71,13 +77,16 @@ class Aggregator:
         self._discharge = _shaper(on_bus_bar, Limit.DCL, settings)
         self._voltage = VoltageShaper()
         self._soc = StateOfCharge(settings)
+        self._charging = Charging(
+            on_bus_bar, charge or ChargeSettings(), excludes=settings.on_pack_lost == "exclude"
+        )
         self._merger = Merger()
         self._watch = Watch(packs, settings)
         self._alarms = Alarms()
         self._published_a = 0.0, 0.0
         self._started_s = inf
         self._ready = False
-        self._last_voltage_v: float | None = None
+        self._cautious_v: float | None = None
 
     @property
     def counters(self) -> Mapping[str, Counter[str]]:
@@ -114,14 +123,21 @@ class Aggregator:
         return self._membership.members(now)
 
     def state(self) -> dict[str, object]:
-        """What is worth keeping over a restart, as JSON can carry it: one key a component."""
-        within = {} if self._tree is None else self._tree.state()
-        return {"sharing": self._sharing.state(), "groups": within}
+        """What an earlier run leaves to a later one, as JSON can carry it: one key a component."""
+        return {
+            "charge": self._charging.state(),
+            "soc": self._soc.state(),
+            "sharing": self._sharing.state(),
+            "groups": {} if self._tree is None else self._tree.state(),
+        }
 
-    def restore(self, state: Mapping[str, object]) -> None:
-        """Begin with what `state` gave before. Call it before the first sample; what it does not
-        understand it leaves out.
+    def restore(self, state: Mapping[str, object], now: float, away_s: float) -> None:
+        """Go on from an earlier `state`, before the first sample. What is not plausible is left out.
+
+        away_s: how long ago it was kept, by a clock that may have been set meanwhile.
         """
+        self._charging.restore(state.get("charge"), now, away_s)
+        self._soc.restore(state.get("soc"))
         if isinstance(sharing := state.get("sharing"), Mapping):
             self._sharing.restore(sharing)
         if self._tree is not None and isinstance(groups := state.get("groups"), Mapping):
@@ -157,19 +173,25 @@ class Aggregator:
         packs = leaves if self._tree is None else self._tree.units(leaves, now)
         self._gate(packs)
         voltage_v = bus_voltage(packs)
-        if voltage_v is not None:
-            self._last_voltage_v = voltage_v
+        excludes = self._settings.on_pack_lost == "exclude"
+        cautious_v = cautious_voltage(packs, voltage_v, excludes=excludes)
+        if cautious_v is not None:
+            self._cautious_v = cautious_v
+        waiting_for = self._waiting_for(standings, now)
         return Context(
             settings=self._settings,
             packs=packs,
             sharing=self._sharing,
-            waiting_for=self._waiting_for(standings, now),
+            waiting_for=waiting_for,
             voltage_v=voltage_v,
-            last_voltage_v=self._last_voltage_v,
+            cautious_voltage_v=self._cautious_v,
             any_active=any(pack.member.state is PackState.ACTIVE for pack in packs),
             any_heard=any(pack.heard for pack in packs),
             watched=self._watch.constraints(packs, self._published_a, now),
             single=leaves,
+            charge=self._charging.follow(
+                packs, self._cautious_v, now, starting=bool(waiting_for), leaves=leaves
+            ),
         )
 
     def _leaves(self, standings: Sequence[Standing]) -> tuple[Pack, ...]:
@@ -198,6 +220,7 @@ class Aggregator:
         yield from self._watch.causes(context.packs, context.leaves, now)
         yield from self._soc.causes(context.leaves)
         yield from self._sharing.complaints
+        yield from context.charge.causes
         if self._tree is not None:
             yield from self._tree.causes()
 
@@ -216,7 +239,11 @@ class Aggregator:
         ccl = self._charge.shape(least[Limit.CCL], now)
         dcl = self._discharge.shape(least[Limit.DCL], now)
         cvl = self._voltage.shape(least[Limit.CVL], now, settled=settled)
-        soc = within_edges(self._soc.follow(context.packs, now, settled=settled), context.packs, dcl)
+        charge = context.charge
+        if not context.waiting_for:
+            self._charging.published(cvl)
+        shown = self._soc.follow(context.packs, now, settled=settled)
+        soc = within_edges(shown, context.packs, dcl, full=charge.full)
         alarms = self._alarms.merge(
             context.packs,
             now,
@@ -236,6 +263,8 @@ class Aggregator:
             discharge_current_limit_a=dcl,
             charge_enabled=ccl > 0,
             discharge_enabled=dcl > 0,
+            full_charge_request=charge.full_charge_request and ccl > 0,
+            stage=charge.stage.value,
             protections=alarms.protections,
             warnings=alarms.warnings,
             constraints={limit: tuple(found) for limit, found in reasons.items()},

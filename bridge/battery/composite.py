@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from bridge.battery.charge_stages import Stage
+from bridge.battery.charging import Charge
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts
 from bridge.battery.fixed import fixed, sorted_limits
@@ -44,6 +46,9 @@ from bridge.model import (
     Topology,
     Wiring,
 )
+
+NOT_ITS_OWN = Charge(stage=Stage.BULK, full=False, full_charge_request=False, imbalance=False, constraints=())
+"""A group within a string is charged with its bank."""
 
 WORST_FIRST = (
     PackState.UNKNOWN,
@@ -189,9 +194,10 @@ class _Group:
                 sharing=self._sharing,
                 waiting_for=(),
                 voltage_v=volts,
-                last_voltage_v=volts,
+                cautious_voltage_v=volts,
                 any_active=any(child.member.state is PackState.ACTIVE for child in children),
                 any_heard=any(child.heard for child in children),
+                charge=NOT_ITS_OWN,
             )
         )
         known = [child.facts for child in children if child.facts is not None and child.trusted]

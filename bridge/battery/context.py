@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bridge.battery.facts import Facts
 from bridge.battery.pack_rules import PackLimits
 from bridge.battery.sharing import Sharing
 from bridge.model import BankSettings, Constraint, Member
+
+if TYPE_CHECKING:
+    from bridge.battery.charging import Charge  # which reads `Pack`
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,9 @@ class Pack:
 class Context:
     """The bank. packs: what hangs on the bus bar, each string as one; single: every single pack, if that is
     not the same. waiting_for: packs that start-up still waits for, empty once it is over. voltage_v: of the
-    bus, from packs that are heard; last_voltage_v: the same, or what it was last. watched: what follows
-    from the watch over the packs' behaviour (`watch`).
+    bus, from packs that are heard; cautious_voltage_v: the same, but not above what a silent pack saw last.
+    watched: what follows from the watch over the packs' behaviour (`watch`). charge: its stage, and what
+    that asks for.
     """
 
     settings: BankSettings
@@ -56,9 +61,10 @@ class Context:
     sharing: Sharing
     waiting_for: tuple[str, ...]
     voltage_v: float | None
-    last_voltage_v: float | None
+    cautious_voltage_v: float | None
     any_active: bool
     any_heard: bool
+    charge: Charge
     watched: tuple[Constraint, ...] = ()
     single: tuple[Pack, ...] | None = None
 

@@ -84,9 +84,11 @@ class DiodeWatch:
         self._cap_a = CUT * min(self._cap_a, published_a, max(abs(fsum(heard_a)), CONDUCTS_A))
 
     def _through_diode(self, pack: Pack) -> float | None:
-        """What flows in this direction through a pack whose switch for the other one is off, A."""
+        """What flows in this direction through a pack whose switch for the other one is off, A. One that
+        fell silent is taken to go on as it was: silence lets nothing go.
+        """
         facts = pack.facts
-        if facts is None or not pack.trusted or not pack.open_switch:
+        if facts is None or not pack.open_switch:
             return None
         amps = facts.sample.current_a or 0.0
         if self._limit is Limit.CCL:

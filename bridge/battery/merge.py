@@ -37,6 +37,23 @@ def bus_voltage(packs: Sequence[Pack]) -> float | None:
     return fsum(volts) / len(volts) if volts else None
 
 
+def cautious_voltage(packs: Sequence[Pack], bus_v: float | None, *, excludes: bool) -> float | None:
+    """The bus as low as it may be, V: as `bus_voltage` says, or as a pack last saw it that fell silent.
+
+    excludes: the user takes silent packs to be off the bus.
+    """
+    silent_v = [
+        pack.facts.voltage_v
+        for pack in packs
+        if not pack.heard
+        and not (excludes and not pack.trusted)
+        and pack.facts is not None
+        and pack.facts.voltage_v is not None
+        and not both_off(pack.facts.sample)
+    ]
+    return min([bus_v, *silent_v] if bus_v is not None else silent_v, default=None)
+
+
 class Merger:
     """Makes the `Bank`. Its only memory is which temperature it shows."""
 

@@ -37,7 +37,7 @@ def nothing_heard(context: Context) -> Iterable[Constraint]:
     if context.any_heard:
         return
     yield from _no_current("nothing_heard", _unheard(context))
-    volts, text = context.last_voltage_v, "the bus as it was last seen"
+    volts, text = context.cautious_voltage_v, "the bus as it was last seen"
     if volts is None:
         volts, text = _charge_target_v(_lowest(context)), "the bus was never seen"
         volts -= _lowest(context).cells * BLIND_BELOW_V
@@ -93,11 +93,9 @@ def bank_maximum(context: Context) -> Iterable[Constraint]:
             yield Constraint(limit=limit, value=amps, rule="bank_maximum", text=text)
 
 
-def charge_target(context: Context) -> Iterable[Constraint]:
-    """What charging aims at: of unlike packs, the lowest."""
-    own = _lowest(context)
-    text = f"{own.name}: {own.cells} cells at {own.cell_charge_v:.3f} V"
-    yield _volts(Limit.CVL, _charge_target_v(own), "charge_target", text, own)
+def charging(context: Context) -> Iterable[Constraint]:
+    """What the stage of the charge asks for, and the highest cell of the bank."""
+    return context.charge.constraints
 
 
 def discharge_floor(context: Context) -> Iterable[Constraint]:
@@ -140,7 +138,7 @@ RULES: tuple[Rule, ...] = (
     uncontained_fault,
     watched,
     bank_maximum,
-    charge_target,
+    charging,
     discharge_floor,
     *CIRCUIT,
 )

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import fsum, inf
 from typing import NamedTuple
 
-from bridge.battery.chemistry import preset
 from bridge.battery.context import Pack
 from bridge.battery.coulombs import Counter, restored, saved
 from bridge.battery.facts import Facts
+from bridge.battery.full import pack_full
 from bridge.model import Alarm, AlarmCause, BankSettings, PackSettings, Severity
 
 FOLLOW_PER_S = 0.01  # while the packs stay the same
@@ -27,7 +27,6 @@ STEP_MAX_S = 3.0
 LOW_BEGINS, LOW_ENDS = 0.15, 0.05  # of the lowest pack: from where on, and where only it counts
 ALMOST_FULL, ALMOST_EMPTY = 0.99, 0.01
 STOPPED_ABOVE, STOPPED_SHOWS = 0.10, 0.05  # a stop by voltage above so much charge is a contradiction
-FULL_C_RATE = 0.05  # the charging current at which a full cell is `Preset.full_rise_v` above its rest
 
 
 class StateOfCharge:
@@ -46,7 +45,7 @@ class StateOfCharge:
 
     def heard(self, facts: Facts) -> None:
         """A trusted sample, digested."""
-        self._counters.setdefault(facts.settings.name, Counter()).take(facts, full=full(facts))
+        self._counters.setdefault(facts.settings.name, Counter()).take(facts, full=pack_full(facts))
 
     def counted(self, pack: str) -> float | None:
         """What our own counter of a pack says, 0..1; None before it has begun."""
@@ -115,25 +114,17 @@ class StateOfCharge:
         return weight * mean + (1.0 - weight) * lowest
 
 
-def within_edges(soc: float | None, packs: Sequence[Pack], discharge_limit_a: float) -> float | None:
-    """100 % only when every pack is full, 0 % only when discharging has ended because one is empty."""
+def within_edges(
+    soc: float | None, packs: Sequence[Pack], discharge_limit_a: float, *, full: bool
+) -> float | None:
+    """100 % only when the bank is full, 0 % only when discharging has ended because a pack is empty."""
     if soc is None:
         return None
-    if soc > ALMOST_FULL and not _full(packs):
+    if soc > ALMOST_FULL and not full:
         soc = ALMOST_FULL
     if soc < ALMOST_EMPTY and not (discharge_limit_a <= 0 and _empty(packs)):
         soc = ALMOST_EMPTY
     return soc
-
-
-def full(facts: Facts) -> bool:
-    """Whether a pack is on the line from rest to charging at which a cell is full."""
-    own = facts.settings
-    if facts.cell_max_v is None or facts.sample.current_a is None:
-        return False
-    charge_a, chemistry = max(0.0, facts.sample.current_a), preset(own)
-    rise_v = chemistry.full_rise_v * charge_a / (FULL_C_RATE * own.capacity_ah)
-    return facts.cell_max_v - rise_v >= own.cell_charge_v - (chemistry.charge_v - chemistry.full_rest_v)
 
 
 class _Part(NamedTuple):
@@ -162,12 +153,6 @@ def _stops(pack: Pack) -> bool:
         and pack.counts
         and facts.discharge_switch_on is not False
     )
-
-
-def _full(packs: Sequence[Pack]) -> bool:
-    """Whether every pack that counts is."""
-    counting = [pack.facts for pack in packs if pack.counts]
-    return bool(counting) and all(facts is not None and full(facts) for facts in counting)
 
 
 def _empty(packs: Sequence[Pack]) -> bool:

@@ -52,8 +52,10 @@ class Watch:
         """What follows for the bank. published_a: CCL and DCL as the inverter was told last."""
         any_open = any(pack.open_switch for pack in packs)
         if any_open or self._diodes_look:
+            excludes = self._settings.on_pack_lost == "exclude"
+            believed = [pack for pack in packs if pack.trusted or not excludes]
             for diode, amps in zip(self._diodes, published_a, strict=True):
-                diode.look(packs, amps, now)
+                diode.look(believed, amps, now)
         self._diodes_look = any_open
         if not any_open and not self.faults.latched:
             return ()

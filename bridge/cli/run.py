@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,11 +44,13 @@ def run(
 
 async def _run(config: Config) -> int:
     from bridge.assembly import assemble
+    from bridge.state import StateFile, directory
     from bridge.systemd import Notifier
 
     notifier = Notifier()
+    state = StateFile(directory(config.gateway.state_dir, os.environ), config.gateway.name)
     try:
-        return await assemble(config, notifier).run()
+        return await assemble(config, notifier, state).run()
     finally:
         notifier.close()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from bridge import profiles
 from bridge.battery.chemistry import PRESETS
 from bridge.config.bank_checks import check_bank
+from bridge.config.charge_checks import check_charge
 from bridge.config.curves import check_curves
 from bridge.config.draft import RATINGS, Draft
 from bridge.config.inverter_checks import check_inverters
@@ -25,7 +26,14 @@ PLAUSIBLE_C_RATE = 5.0
 def problems(draft: Draft) -> list[Problem]:
     """Everything that must be put right before this configuration can be used."""
     packs = [problem for pack in draft.packs for problem in check_pack(pack)]
-    return [*packs, *check_curves(draft), *check_wires(draft), *check_bank(draft), *check_inverters(draft)]
+    return [
+        *packs,
+        *check_curves(draft),
+        *check_wires(draft),
+        *check_bank(draft),
+        *check_charge(draft),
+        *check_inverters(draft),
+    ]
 
 
 def warnings(draft: Draft) -> list[Problem]:

@@ -25,7 +25,7 @@ from bridge.config.settings import (
 )
 from bridge.config.wiring_checks import cells_in_series, in_service
 from bridge.errors import ConfigError
-from bridge.model import BankSettings, Curves, PackSettings
+from bridge.model import BankSettings, ChargeSettings, Curves, PackSettings
 from bridge.protocols import contract
 
 SETTINGS = frozenset(item.name for item in fields(PackSettings)) - {"name"}
@@ -88,6 +88,7 @@ def _config(draft: Draft, source: Source) -> Config:
     return Config(
         gateway=GatewayConfig(log=LogConfig(**log), **gateway),
         bank=BankSettings(**bank),
+        charge=ChargeSettings(**draft.file.charge.given()),
         packs=tuple(
             _pack(pack, chosen(draft.file, pack), limit_v, in_series[pack.name]) for pack in draft.packs
         ),

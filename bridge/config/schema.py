@@ -100,6 +100,7 @@ class GatewayTable(Table):
 
     name: Annotated[Name | None, Field(examples=["packbridge"])] = None
     example: Annotated[bool | None, Field(examples=[True])] = None
+    state_dir: Annotated[Text | None, Field(examples=["/var/lib/packbridge"])] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, Field(examples=["info"])] = None
     log_format: Annotated[Literal["console", "json"] | None, Field(examples=["console"])] = None
 
@@ -123,6 +124,19 @@ class BankTable(Table):
     topology: Annotated[dict[str, object] | None, Field(examples=[{"series": ["left", "right"]}])] = None
     n_minus_1: Annotated[Literal["off", "auto", "strict"] | None, Field(examples=["auto"])] = None
     inverter_lag_s: Annotated[float | None, Field(ge=0.1, le=60, examples=[4])] = None
+
+
+class ChargeTable(Table):
+    """[charge]: how the bank is charged."""
+
+    controller: Annotated[bool | None, Field(examples=[True])] = None
+    cell_float_v: Annotated[float | None, Field(ge=1.5, le=4.25, examples=[3.375])] = None
+    cell_rebulk_v: Annotated[float | None, Field(ge=1.5, le=4.25, examples=[3.3])] = None
+    rebulk_soc_pct: Annotated[float | None, Field(ge=10, le=99, examples=[90])] = None
+    full_every_days: Annotated[float | None, Field(ge=0, le=365, examples=[14])] = None
+    balance_max_s: Annotated[float | None, Field(ge=60, le=86_400, examples=[7200])] = None
+    trim_v: Annotated[float | None, Field(ge=0, le=0.3, examples=[0.1])] = None
+    inverter_lag_s: Annotated[float | None, Field(ge=1, le=30, examples=[4])] = None
 
 
 class LinkTable(Table):
@@ -227,6 +241,7 @@ class FileTable(Table):
 
     gateway: GatewayTable = GatewayTable()
     bank: BankTable = BankTable()
+    charge: ChargeTable = ChargeTable()
     pack: SharedTable = SharedTable()
     packs: dict[Name, PackTable] = {}
     curves: dict[Name, CurvesTable] = {}
@@ -236,6 +251,7 @@ class FileTable(Table):
 TABLES: Mapping[str, type[Table]] = {
     "gateway": GatewayTable,
     "bank": BankTable,
+    "charge": ChargeTable,
     "pack": SharedTable,
     "packs": PackTable,
     "curves": CurvesTable,

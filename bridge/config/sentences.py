@@ -22,6 +22,8 @@ UNITS = {
     "_pct_per_min": "% per min",
     "_v_per_cell": "V per cell",
     "_mohm": "mohm",
+    "_pct": "%",
+    "_days": "days",
     "_ah": "Ah",
     "_a": "A",
     "_v": "V",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from bridge.config.lines import Source
 from bridge.links.opening import wire_of
-from bridge.model import BankSettings, PackSettings
+from bridge.model import BankSettings, ChargeSettings, PackSettings
 from bridge.protocols.contract import Options
 
 
@@ -25,11 +25,13 @@ class LogConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
     """The program itself. name: what it calls itself to others. example: the file is one, with somebody
-    else's ports and ratings, and must not be run as it is.
+    else's ports and ratings, and must not be run as it is. state_dir: where it keeps what a restart must
+    not lose; None for the system's place.
     """
 
     name: str = "packbridge"
     example: bool = False
+    state_dir: str | None = None
     log: LogConfig = field(default_factory=LogConfig)
 
 
@@ -101,5 +103,6 @@ class Config:
     bank: BankSettings
     packs: tuple[PackConfig, ...]
     inverters: tuple[InverterConfig, ...]
+    charge: ChargeSettings = field(default_factory=ChargeSettings)
     warnings: tuple[str, ...] = ()
     source: Source = field(default=Source("configuration"), compare=False, repr=False)

@@ -29,11 +29,14 @@ SIMPLE_CHARGE_V = 0.05  # above the charge target per cell: 3.50 V for LFP, wher
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a policy tells the inverter, and the SoC that it shows (0..1; None while it knows none)."""
+    """What a policy tells the inverter, and the SoC that it shows (0..1; None while it knows none). stage:
+    of the charge, where the policy has stages.
+    """
 
     command: Command
     soc: float | None
     causes: tuple[str, ...] = ()
+    stage: str | None = None
 
 
 class Policy(Protocol):
@@ -94,6 +97,7 @@ class Ours:
                 ),
             ),
             soc=decision.bank.soc,
+            stage=decision.stage,
             causes=tuple(
                 f"{found[0].rule}: {found[0].text}" for found in decision.constraints.values() if found
             ),

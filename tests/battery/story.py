@@ -6,11 +6,21 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bridge.battery.aggregator import Aggregator
+from bridge.battery.charging import Charging
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Memory
 from bridge.battery.pack_rules import PackLimits, pack_limits
 from bridge.battery.sharing import LearnedSharing
-from bridge.model import BankSettings, Decision, Limit, Member, PackSample, PackSettings, PackState
+from bridge.model import (
+    BankSettings,
+    ChargeSettings,
+    Decision,
+    Limit,
+    Member,
+    PackSample,
+    PackSettings,
+    PackState,
+)
 
 Feed = Callable[[float], PackSample]
 
@@ -94,15 +104,18 @@ def stand(
 
 def around(*packs: Pack, on_pack_lost: str = "hold", voltage_v: float | None = None) -> Context:
     """A bank of these packs, after its start."""
+    settings = [one.member.settings for one in packs]
+    charging = Charging(settings, ChargeSettings(), excludes=on_pack_lost == "exclude")
     return Context(
         settings=BankSettings(on_pack_lost=on_pack_lost),
         packs=packs,
         sharing=LearnedSharing(),
         waiting_for=(),
         voltage_v=voltage_v,
-        last_voltage_v=voltage_v,
+        cautious_voltage_v=voltage_v,
         any_active=any(p.member.state is PackState.ACTIVE for p in packs),
         any_heard=any(p.heard for p in packs),
+        charge=charging.follow(packs, voltage_v, 0.0, starting=False),
     )
 
 

@@ -201,15 +201,13 @@ def test_a_frozen_pack_is_charged_only_once_it_has_warmed_up() -> None:
 def test_a_runner_cell_tapers_and_stops_the_charge_and_lowers_the_voltage() -> None:
     story = Story(GARAGE, SHED).settle()
     seen = []
-    for cell_v in (3.46, 3.49, 3.53, 3.545, 3.55, 3.58):
+    for cell_v in (3.455, 3.49, 3.53, 3.549, 3.55, 3.58):
         story.say(with_seventh(cell_v, 3.42), "garage").run(1)
         seen.append((story.limits()[0], story.last.charge_voltage_limit_v))
 
-    currents_a = [a for a, _ in seen]
-    assert currents_a == sorted(currents_a, reverse=True)
-    assert [a > 0 for a in currents_a] == [True, True, True, True, False, False]
-    assert seen[0][1] == 55.2
-    assert seen[-1][1] == pytest.approx(54.88 - 0.13, abs=0.1)
+    assert seen == sorted(seen, reverse=True)
+    assert [a > 0 for a, _ in seen] == [True, False, False, False, False, False]
+    assert seen[-1][1] <= 54.88 - 0.13
     assert story.last.constraints[Limit.CCL][0].cell == 7
     assert story.last.bank.cell_max_index == 7
     assert story.limits()[1] == 173.7
@@ -468,8 +466,10 @@ def test_every_limit_has_its_reasons_sorted_with_the_binding_one_first() -> None
         assert all(reason.limit is limit for reason in reasons)
     assert set(story.last.constraints) == set(Limit)
     first = story.last.constraints[Limit.CCL][0]
-    assert (first.rule, first.pack, first.cell) == ("cell_high", "garage", 7)
-    assert first.text == "garage: 48 % share of the bank (assumed), cell 7 at 3.520 V"
+    assert (first.rule, first.pack, first.cell) == ("cell_runner", "garage", 7)
+    assert first.text == "garage: cell 7 at 3.520 V, on the way to 3.580 V"
+    texts = {reason.rule: reason.text for reason in story.last.constraints[Limit.CCL]}
+    assert texts["cell_high"] == "garage: 48 % share of the bank (assumed), cell 7 at 3.520 V"
 
 
 def test_a_limit_that_is_still_rising_says_so_first() -> None:

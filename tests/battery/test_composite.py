@@ -68,8 +68,10 @@ def test_a_cell_is_named_by_its_own_pack_and_its_own_number() -> None:
     story = bank(IN_SERIES).settle()
     story.say(lambda now: with_cell(well(now, cells=4), 3, 3.52), "c").run(2)
     first = story.last.constraints[Limit.CCL][0]
-    assert (first.rule, first.pack, first.cell) == ("cell_high", "c", 3)
-    assert first.text == "a+b+c+d: c: cell 3 at 3.520 V"
+    assert (first.rule, first.pack, first.cell) == ("cell_runner", "c", 3)
+    assert first.text == "c: cell 3 at 3.520 V, on the way to 3.580 V"
+    texts = {reason.rule: reason.text for reason in story.last.constraints[Limit.CCL]}
+    assert texts["cell_high"] == "a+b+c+d: c: cell 3 at 3.520 V"
     shown = story.last.bank
     assert (shown.cell_max_pack, shown.cell_max_index, shown.cell_max_v) == ("c", 3, 3.52)
 

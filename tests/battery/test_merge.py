@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.battery.context import Pack
+from bridge.battery.full import packs_full
 from bridge.battery.merge import Merger, bus_voltage
 from bridge.battery.soc import StateOfCharge, within_edges
 from bridge.model import Bank, PackState
@@ -106,6 +107,10 @@ def test_the_shown_temperature_is_the_mean_unless_it_is_hot_or_cold() -> None:
     assert shown(None, None) is None
 
 
+def edged(soc: float | None, packs: Sequence[Pack], discharge_limit_a: float) -> float | None:
+    return within_edges(soc, packs, discharge_limit_a, full=packs_full(packs))
+
+
 def follow(soc: StateOfCharge, packs: Sequence[Pack], now: float) -> float:
     shown = soc.follow(packs, now, settled=True)
     assert shown is not None
@@ -153,7 +158,7 @@ def test_when_no_pack_is_left_the_soc_stays() -> None:
 
 def test_before_anything_is_known_there_is_no_soc() -> None:
     assert StateOfCharge().follow([stand(SHED, None, PackState.UNKNOWN)], 0.0, settled=True) is None
-    assert within_edges(None, [], 0.0) is None
+    assert edged(None, [], 0.0) is None
 
 
 def test_hundred_percent_is_shown_only_when_every_pack_is_full() -> None:
@@ -162,21 +167,21 @@ def test_hundred_percent_is_shown_only_when_every_pack_is_full() -> None:
     charging = stand(SHED, well(cell_v=3.40, soc=1.0, current_a=5.0))
     unsaid = stand(SHED, changed(well(cell_v=3.45, soc=1.0), current_a=None))
 
-    assert within_edges(1.0, [full, resting], 100.0) == 1.0
-    assert within_edges(1.0, [full, charging], 100.0) == 0.99
-    assert within_edges(1.0, [full, unsaid], 100.0) == 0.99
-    assert within_edges(0.97, [charging], 100.0) == 0.97
+    assert edged(1.0, [full, resting], 100.0) == 1.0
+    assert edged(1.0, [full, charging], 100.0) == 0.99
+    assert edged(1.0, [full, unsaid], 100.0) == 0.99
+    assert edged(0.97, [charging], 100.0) == 0.97
 
 
 def test_discharging_does_not_look_like_full() -> None:
-    assert within_edges(1.0, [stand(SHED, well(cell_v=3.30, soc=1.0, current_a=-50.0))], 100.0) == 0.99
+    assert edged(1.0, [stand(SHED, well(cell_v=3.30, soc=1.0, current_a=-50.0))], 100.0) == 0.99
 
 
 def test_zero_percent_is_shown_only_when_discharging_has_ended_because_a_pack_is_empty() -> None:
     empty, emptied = stand(SHED, well(soc=0.0)), stand(SHED, with_cell(well(), 1, 2.80))
     low = stand(SHED, well(soc=0.004))
 
-    assert within_edges(0.0, [empty], 50.0) == 0.01
-    assert within_edges(0.0, [empty], 0.0) == 0.0
-    assert within_edges(0.004, [emptied], 0.0) == 0.004
-    assert within_edges(0.004, [low], 0.0) == 0.01
+    assert edged(0.0, [empty], 50.0) == 0.01
+    assert edged(0.0, [empty], 0.0) == 0.0
+    assert edged(0.004, [emptied], 0.0) == 0.004
+    assert edged(0.004, [low], 0.0) == 0.01

@@ -23,7 +23,7 @@ def test_of_unlike_packs_the_lowest_target_and_the_highest_floor_count() -> None
     for packs in ((GARAGE, NARROW), (NARROW, GARAGE)):
         context = around(*(stand(own, well()) for own in packs))
 
-        assert binding(context, Limit.CVL) == ("charge_target", 54.4)
+        assert binding(context, Limit.CVL) == ("charge_stage", 54.4)
         assert binding(context, Limit.DVL) == ("discharge_floor", 48.0)
 
 
@@ -90,7 +90,7 @@ def test_what_a_lost_pack_asked_for_last_holds_unless_it_is_excluded() -> None:
 
     assert binding(around(asked, stand(SHED, well())), Limit.CVL) == ("bms_limit", 53.0)
     assert binding(around(asked, stand(SHED, well()), on_pack_lost="exclude"), Limit.CVL) == (
-        "charge_target",
+        "charge_stage",
         55.2,
     )
 
@@ -131,7 +131,7 @@ def test_a_wide_awake_bank_has_a_reason_for_every_limit() -> None:
     found = constraints(around(stand(GARAGE, well()), stand(SHED, well())))
 
     assert {limit: [reason.rule for reason in reasons] for limit, reasons in found.items()} == {
-        Limit.CVL: ["charge_target"],
+        Limit.CVL: ["charge_stage"],
         Limit.DVL: ["discharge_floor"],
         Limit.CCL: ["rating", "rating", "sum"],
         Limit.DCL: ["rating", "rating", "sum"],

@@ -195,8 +195,8 @@ UNKNOWN_KEYS = [
         "[inverters.house]",
         "[inverter]",
         (
-            "c.toml:22: inverter: unknown key; known here: bank, curves, gateway, inverters, pack, packs. "
-            'Did you mean "inverters"?'
+            "c.toml:22: inverter: unknown key; known here: bank, charge, curves, gateway, inverters, pack, "
+            'packs. Did you mean "inverters"?'
         ),
     ),
 ]
