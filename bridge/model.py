@@ -326,7 +326,9 @@ class BankSettings:
     have been allowed before it starts to. ready_within_s: how long to wait at start for all packs.
     join_s: over how long a returning pack is taken back in; join_window_v_per_cell: how far its cells may
     be from the bus's for that. soc_mode: how the packs' SoC becomes one, "weighted_edges", "weighted" or
-    "min"; soc_glide_pct_per_min: how fast it moves when packs come and go.
+    "min"; soc_glide_pct_per_min: how fast it moves when packs come and go. obedience: what follows when the inverter does
+    not keep to a limit: "act", "warn" or "off". split: how the bank's currents divide over several
+    inverters: "fixed", "priority" or "use".
     """
 
     max_charge_current_a: float | None = None
@@ -339,6 +341,8 @@ class BankSettings:
     join_window_v_per_cell: float = 0.03
     soc_mode: str = "weighted_edges"
     soc_glide_pct_per_min: float = 6.0
+    obedience: str = "act"
+    split: str = "fixed"
 
 
 class PackState(StrEnum):

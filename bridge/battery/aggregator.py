@@ -21,8 +21,11 @@ from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts, Memory
 from bridge.battery.guard import guard
 from bridge.battery.imbalance import apart_v
+from bridge.battery.leases import Leases
+from bridge.battery.leaving import Leaving
 from bridge.battery.membership import Membership, Standing
 from bridge.battery.merge import Merger, bus_voltage
+from bridge.battery.obedience import Obedience
 from bridge.battery.pack_rules import PackLimits, pack_limits
 from bridge.battery.plausibility import Plausibility
 from bridge.battery.rules import constraints
@@ -52,6 +55,9 @@ class Aggregator:
     def __init__(
         self, packs: Sequence[PackSettings], settings: BankSettings, sharing: Sharing | None = None
     ) -> None:
+        self.leases = Leases(packs)
+        self.leaving = Leaving()
+        self.obedience = Obedience(packs, settings.obedience)
         self._settings = settings
         self._sharing = CapacitySharing() if sharing is None else sharing
         self._membership = Membership(packs, settings.join_s)
@@ -110,12 +116,15 @@ class Aggregator:
         standings = self._membership.standings(now)
         members = [standing.member for standing in standings]  # without those that are out of service
         self._sharing.observe(members, now)
+        self.leaving.observe(standings, now)
         context = self._context(standings, now)
         drafted = self._decision(context, now, settled=settled)
         decision = guard(drafted, members, self._settings, now)
         if decision is not drafted:
             self._begin_again_at(decision, drafted)
         self._published_a = decision.charge_current_limit_a, decision.discharge_current_limit_a
+        self.obedience.observe(context, decision.bank, now)
+        self.obedience.told(decision)
         return decision
 
     def _begin_again_at(self, decision: Decision, drafted: Decision) -> None:
@@ -129,7 +138,7 @@ class Aggregator:
         self._started_s = min(self._started_s, now)
 
     def _context(self, standings: Sequence[Standing], now: float) -> Context:
-        packs = self._packs(standings)
+        packs = self.leaving.staying(self._packs(standings))
         voltage_v = bus_voltage(packs)
         if voltage_v is not None:
             self._last_voltage_v = voltage_v
@@ -143,6 +152,7 @@ class Aggregator:
             any_active=any(pack.member.state is PackState.ACTIVE for pack in packs),
             any_heard=any(pack.heard for pack in packs),
             watched=self._watch.constraints(packs, self._published_a, now),
+            held=self.leases.constraints(now) + self.leaving.constraints() + self.obedience.constraints(),
         )
 
     def _packs(self, standings: Sequence[Standing]) -> tuple[Pack, ...]:
@@ -183,6 +193,7 @@ class Aggregator:
             watched=(*self._watch.causes(context.packs, now), *self._soc.causes(context.packs)),
             latched=self._watch.faults.latched.values(),
         )
+        disobeyed = self.obedience.warnings()
         for limit, value in ((Limit.CCL, ccl), (Limit.DCL, dcl), (Limit.CVL, cvl)):
             reasons[limit][:0] = _shaped(limit, value, least[limit])
         return Decision(
@@ -195,7 +206,7 @@ class Aggregator:
             charge_enabled=ccl > 0,
             discharge_enabled=dcl > 0,
             protections=alarms.protections,
-            warnings=alarms.warnings,
+            warnings=alarms.warnings | disobeyed if disobeyed else alarms.warnings,
             constraints={limit: tuple(found) for limit, found in reasons.items()},
             alarm_causes=alarms.causes,
         )

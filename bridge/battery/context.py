@@ -47,7 +47,8 @@ class Pack:
 class Context:
     """The bank. waiting_for: packs that start-up still waits for, empty once it is over. voltage_v: of the
     bus, from packs that are heard; last_voltage_v: the same, or what it was last. watched: what follows
-    from the watch over the packs' behaviour (`watch`).
+    from the watch over the packs' behaviour (`watch`). held: constraints that
+    have a memory of their own: leases, packs that are to leave, an inverter that does not obey.
     """
 
     settings: BankSettings
@@ -59,3 +60,4 @@ class Context:
     any_active: bool
     any_heard: bool
     watched: tuple[Constraint, ...] = ()
+    held: tuple[Constraint, ...] = ()

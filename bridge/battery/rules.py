@@ -124,6 +124,11 @@ def silent_pack_voltage(context: Context) -> Iterable[Constraint]:
             )
 
 
+def held(context: Context) -> Iterable[Constraint]:
+    """What somebody asked for, and what an inverter that does not obey makes necessary."""
+    return context.held
+
+
 RULES: tuple[Rule, ...] = (
     start_up,
     nothing_heard,
@@ -136,6 +141,7 @@ RULES: tuple[Rule, ...] = (
     discharge_floor,
     pack_voltages,
     silent_pack_voltage,
+    held,
 )
 
 

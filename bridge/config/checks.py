@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from bridge import profiles
 from bridge.battery.chemistry import PRESETS
 from bridge.config.bank_checks import check_bank
+from bridge.config.control_checks import check_control
 from bridge.config.curves import check_curves
+from bridge.config.division_checks import division_warnings
 from bridge.config.draft import RATINGS, Draft
 from bridge.config.inverter_checks import check_inverters
 from bridge.config.pack_checks import check_pack
@@ -24,7 +26,14 @@ PLAUSIBLE_C_RATE = 5.0
 def problems(draft: Draft) -> list[Problem]:
     """Everything that must be put right before this configuration can be used."""
     packs = [problem for pack in draft.packs for problem in check_pack(pack)]
-    return [*packs, *check_curves(draft), *check_wires(draft), *check_bank(draft), *check_inverters(draft)]
+    return [
+        *packs,
+        *check_curves(draft),
+        *check_wires(draft),
+        *check_bank(draft),
+        *check_inverters(draft),
+        *check_control(draft),
+    ]
 
 
 def warnings(draft: Draft) -> list[Problem]:
@@ -35,6 +44,7 @@ def warnings(draft: Draft) -> list[Problem]:
         *[problem for pack in draft.packs for problem in unprotected(pack)],
         *_no_inverter(draft),
         *_untested_profile(draft),
+        *division_warnings(draft),
     ]
 
 

@@ -99,6 +99,7 @@ class GatewayTable(Table):
 
     name: Annotated[Name | None, Field(examples=["packbridge"])] = None
     example: Annotated[bool | None, Field(examples=[True])] = None
+    control: Annotated[Text | None, Field(examples=["/run/packbridge/packbridge.sock"])] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, Field(examples=["info"])] = None
     log_format: Annotated[Literal["console", "json"] | None, Field(examples=["console"])] = None
 
@@ -119,6 +120,8 @@ class BankTable(Table):
         Literal["weighted_edges", "weighted", "min"] | None, Field(examples=["weighted_edges"])
     ] = None
     soc_glide_pct_per_min: Annotated[float | None, Field(gt=0, le=30, examples=[6])] = None
+    obedience: Annotated[Literal["act", "warn", "off"] | None, Field(examples=["act"])] = None
+    split: Annotated[Literal["fixed", "priority", "use"] | None, Field(examples=["fixed"])] = None
 
 
 class LinkTable(Table):
@@ -211,6 +214,10 @@ class InverterTable(Table):
     profile: Annotated[Text | None, Field(examples=["deye-lv"])] = None
     interface: Annotated[Text | None, Field(examples=["socketcan"])] = None
     channel: Annotated[Text | None, Field(examples=["can0"])] = None
+    share: Annotated[float | None, Field(gt=0, le=1, examples=[0.6])] = None
+    priority: Annotated[int | None, Field(ge=1, le=9, examples=[1])] = None
+    max_charge_current_a: Amps = None
+    max_discharge_current_a: Amps = None
 
 
 class FileTable(Table):

@@ -25,11 +25,13 @@ class LogConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayConfig:
     """The program itself. name: what it calls itself to others. example: the file is one, with somebody
-    else's ports and ratings, and must not be run as it is.
+    else's ports and ratings, and must not be run as it is. control: the path of the control socket, "off"
+    for none; None for the usual place.
     """
 
     name: str = "packbridge"
     example: bool = False
+    control: str | None = None
     log: LogConfig = field(default_factory=LogConfig)
 
 
@@ -76,12 +78,19 @@ class PackConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InverterConfig:
-    """One inverter. profile: a known name, or the path of a file. interface, channel: python-can's."""
+    """One inverter. profile: a known name, or the path of a file. interface, channel: python-can's.
+
+    share, priority, max_*_current_a: its part of the bank's currents, as in `bridge.battery.division`.
+    """
 
     name: str
     profile: str
     interface: str
     channel: str
+    share: float | None = None
+    priority: int = 1
+    max_charge_current_a: float | None = None
+    max_discharge_current_a: float | None = None
 
     @property
     def link(self) -> str:
