@@ -16,10 +16,13 @@ from contextlib import suppress
 
 import structlog
 
+from bridge.control.server import ControlServer
 from bridge.errors import LinkError
 from bridge.events import (
     Action,
+    Answer,
     Arm,
+    Asked,
     Event,
     Finish,
     Level,
@@ -53,11 +56,13 @@ class Runtime:
         links: Mapping[str, Link],
         senders: Mapping[str, Sender],
         notifier: Notifier | None = None,
+        control: ControlServer | None = None,
     ) -> None:
         self.gateway = gateway
         self.senders = dict(senders)
         self._links = dict(links)
         self._notifier = notifier or Notifier("")
+        self._control = control
         self._log = structlog.get_logger()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -71,6 +76,7 @@ class Runtime:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self.stop)
         supervisors = [asyncio.create_task(self._supervise(name)) for name in self._links]
+        await self._listen()
         self._notifier.tell("READY=1")
         self.dispatch(Tick())
         try:
@@ -81,6 +87,8 @@ class Runtime:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+            if self._control is not None:
+                self._control.close()
             for task in supervisors:
                 task.cancel()
             await asyncio.gather(*supervisors, return_exceptions=True)
@@ -124,6 +132,9 @@ class Runtime:
                 self.senders[sink].finish(frames)
             case Report(level, event, fields):
                 self._report(level, event, fields)
+            case Answer(client, reply):
+                assert self._control is not None  # it asked
+                self._control.answer(client, reply)
 
     def _report(self, level: Level, event: str, fields: Mapping[str, object]) -> None:
         getattr(self._log, level.value)(event, **fields)
@@ -134,6 +145,17 @@ class Runtime:
         loop = asyncio.get_running_loop()
         at_s = max(self.gateway.next_wakeup(), loop.time())
         self._timer = loop.call_at(at_s, self.dispatch, Tick())
+
+    async def _listen(self) -> None:
+        """The control socket is a convenience: without it everything else runs."""
+        if self._control is None:
+            return
+        try:
+            await self._control.open(lambda client, request: self.dispatch(Asked(client, request)))
+        except LinkError as error:
+            self._log.warning("control_unavailable", reason=str(error))
+        else:
+            self._log.info("control_listening", path=str(self._control.path))
 
     # Links
 

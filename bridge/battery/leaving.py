@@ -3,7 +3,8 @@
 Packs in parallel share the current, so one pack carries none only while the bank carries none. A
 request therefore moves through
 
-    emptying   both limits of the bank are 0, until this pack carries next to nothing for a while
+    emptying   both limits of the bank are 0, until this pack carries next to nothing for a while, or
+               nothing flows into or out of the bank and it only evens out with the others
     ready      it may be switched off; the limits stay 0, for it is still connected
     gone       it said that both switches are off, or fell silent when it was ready: the others go on
                as a bank without it
@@ -19,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import fsum, inf
 
 from bridge.battery.context import Pack
 from bridge.battery.membership import Standing
@@ -27,6 +29,8 @@ from bridge.errors import ConfigError, did_you_mean
 from bridge.model import Constraint, Limit, Member, PackState
 
 QUIET_A = 1.0  # boards measure no finer
+BANK_QUIET_A = 5.0  # of all packs together: what an inverter consumes itself
+EVENING_C_RATE = 0.05  # what unlike packs push through each other; a switch that opens breaks some mV
 QUIET_S = 5.0
 SOON_S = 60.0  # a pack that speaks again within this was not away
 TTL_MAX_S = 24 * 3600.0
@@ -84,11 +88,12 @@ class Leaving:
         """A new picture of all packs. Call it before each decision."""
         if not self._departures:
             return
+        bank_a = _bank_a([standing.member for standing in standings])
         for standing in standings:
             before = self._departures.get(standing.member.name)
             if before is None:
                 continue
-            after = _next(before, standing.member, now)
+            after = _next(before, standing.member, bank_a, now)
             if after is None:
                 del self._departures[before.pack]
             else:
@@ -132,7 +137,7 @@ def _check(pack: str, ttl_s: float, known: dict[str, Member]) -> None:
         )
 
 
-def _next(departure: Departure, member: Member, now: float) -> Departure | None:
+def _next(departure: Departure, member: Member, bank_a: float, now: float) -> Departure | None:
     """Where one more look at the pack leads; None is the end of the request."""
     if member.state is PackState.ISOLATED:
         return (
@@ -144,7 +149,7 @@ def _next(departure: Departure, member: Member, now: float) -> Departure | None:
         return replace(departure, phase=Phase.GONE, since_s=now)
     if now >= departure.until_s:
         return None
-    return _emptied(departure, member)
+    return _emptied(departure, member, bank_a)
 
 
 def _seen_again(departure: Departure, now: float) -> Departure | None:
@@ -153,9 +158,9 @@ def _seen_again(departure: Departure, now: float) -> Departure | None:
     return replace(departure, phase=Phase.EMPTYING, since_s=None) if soon else None
 
 
-def _emptied(departure: Departure, member: Member) -> Departure:
+def _emptied(departure: Departure, member: Member, bank_a: float) -> Departure:
     """Time is counted from sample to sample: an old one says nothing of now."""
-    if not _is_quiet(member):
+    if not _is_quiet(member, bank_a):
         if departure.since_s is None:
             return departure
         return replace(departure, phase=Phase.EMPTYING, since_s=None)
@@ -167,8 +172,15 @@ def _emptied(departure: Departure, member: Member) -> Departure:
     return departure
 
 
-def _is_quiet(member: Member) -> bool:
-    """Whether it is heard, and says that next to nothing flows."""
+def _bank_a(members: Sequence[Member]) -> float:
+    """What all packs together carry, A; infinite if one of them that may conduct does not say."""
+    conducting = [member for member in members if member.state is not PackState.ISOLATED]
+    amps = [None if m.sample is None or _is_silent(m) else m.sample.current_a for m in conducting]
+    return fsum([inf if a is None else a for a in amps])
+
+
+def _is_quiet(member: Member, bank_a: float) -> bool:
+    """Whether it is heard, and carries next to nothing, or only what evens it out with the others."""
     sample = member.sample
     if (
         sample is None
@@ -176,7 +188,10 @@ def _is_quiet(member: Member) -> bool:
         or member.state not in {PackState.ACTIVE, PackState.JOINING}
     ):
         return False
-    return abs(sample.current_a) < QUIET_A and (member.age_s or 0.0) <= fresh_s(member.settings)
+    evening_a = EVENING_C_RATE * member.settings.capacity_ah if abs(bank_a) < BANK_QUIET_A else 0.0
+    if abs(sample.current_a) >= max(QUIET_A, evening_a):
+        return False
+    return (member.age_s or 0.0) <= fresh_s(member.settings)
 
 
 def _is_silent(member: Member) -> bool:

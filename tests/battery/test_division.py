@@ -33,7 +33,8 @@ def takers(draw: st.DrawFn) -> list[Taker]:
     total = sum(weights)
     return [
         Taker(
-            name=str(i), share=weights[i] / total if with_share[i] else None, priority=draw(st.integers(1, 3)),
+            name=str(i), share=weights[i] / total if with_share[i] else None,
+            priority=draw(st.integers(1, 3)),
             max_charge_current_a=draw(MOST), max_discharge_current_a=draw(MOST),
         )
         for i in range(count)

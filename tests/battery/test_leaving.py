@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -65,6 +66,18 @@ def test_a_pack_that_still_carries_current_is_not_ready() -> None:
     assert story.limits() == (0, 0)
 
 
+def test_what_unlike_packs_push_through_each_other_keeps_none_from_being_ready() -> None:
+    story = leave(bank().say(drawing(3.5), "shed").say(drawing(-3.0), "garage"))
+    story.run(8)
+    assert departure(story).phase is Phase.READY
+
+
+def test_current_that_goes_out_of_the_bank_is_not_taken_for_that() -> None:
+    story = leave(bank().say(drawing(-3.5), "shed").say(drawing(-3.0), "garage"))
+    story.run(60)
+    assert departure(story).phase is Phase.EMPTYING
+
+
 def test_it_is_ready_after_five_quiet_seconds_and_the_limits_stay_at_zero() -> None:
     story = leave(bank())
     story.run(4)
@@ -77,7 +90,7 @@ def test_it_is_ready_after_five_quiet_seconds_and_the_limits_stay_at_zero() -> N
 
 
 def test_current_that_begins_again_takes_the_word_back() -> None:
-    story = ready().say(drawing(4.0), "shed")
+    story = ready().say(drawing(14.0), "shed")
     story.run(2)
     assert departure(story).phase is Phase.EMPTYING
 
@@ -100,7 +113,7 @@ def test_the_soc_does_not_jump_when_it_goes() -> None:
     leave(story).run(8)
     story.say(None, "shed")
     shown = [d.bank.soc for d in story.run(120)]
-    steps = [abs(b - a) for a, b in zip(shown, shown[1:], strict=False) if a is not None and b is not None]
+    steps = [abs(b - a) for a, b in pairwise(shown) if a is not None and b is not None]
     assert len(steps) == 119
     assert max(steps) <= 0.0051
 
@@ -109,7 +122,7 @@ def test_the_others_limits_come_back_late_and_slowly() -> None:
     story = ready().say(None, "shed")
     limits = [d.charge_current_limit_a for d in story.run(40)]
     assert limits[:29] == [0.0] * 29
-    assert all(b - a <= 0.02 * 290 + 0.2 for a, b in zip(limits, limits[1:], strict=False))
+    assert all(b - a <= 0.02 * 290 + 0.2 for a, b in pairwise(limits))
 
 
 def test_a_pack_that_opens_its_switches_has_gone_at_once() -> None:
