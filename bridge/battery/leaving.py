@@ -88,7 +88,8 @@ class Leaving:
         """A new picture of all packs. Call it before each decision."""
         if not self._departures:
             return
-        bank_a = _bank_a([standing.member for standing in standings])
+        gone = self._gone()
+        bank_a = _bank_a([one.member for one in standings if one.member.name not in gone])
         for standing in standings:
             before = self._departures.get(standing.member.name)
             if before is None:
@@ -116,9 +117,12 @@ class Leaving:
         """The bank's packs without those that have left and are silent; never none."""
         if not self._departures:
             return packs
-        gone = {one.pack for one in self._departures.values() if one.phase is Phase.GONE}
+        gone = self._gone()
         left = tuple([pack for pack in packs if not (pack.member.name in gone and _is_silent(pack.member))])
         return left or packs
+
+    def _gone(self) -> set[str]:
+        return {one.pack for one in self._departures.values() if one.phase is Phase.GONE}
 
 
 def _check(pack: str, ttl_s: float, known: dict[str, Member]) -> None:
