@@ -80,7 +80,7 @@ def _limits(decision: Decision) -> dict[str, object]:
         "discharge_enabled": decision.discharge_enabled,
         "alarms": sorted(decision.protections | decision.warnings),
         "alarm_causes": [_cause(one) for one in decision.alarm_causes],
-        "why": {limit.value: [_why(one) for one in decision.constraints.get(limit, ())] for limit in Limit},
+        "why": {limit.value: [reason(one) for one in decision.constraints.get(limit, ())] for limit in Limit},
     }
 
 
@@ -93,10 +93,7 @@ def _cause(cause: AlarmCause) -> dict[str, object]:
     }
 
 
-def _why(constraint: Constraint) -> dict[str, object]:
-        "why": {limit.value: [reason(one) for one in decision.constraints.get(limit, ())] for limit in Limit},
-    }
-
+@@
 
 def reason(constraint: Constraint) -> dict[str, object]:
     """One reason of a limit; what is not known is left out."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
+from time import sleep
 
 import typer
 
@@ -84,7 +84,7 @@ def _wait(path: Path, name: str, departure: Answered | None) -> int:
         if line != shown:
             typer.echo(line)
             shown = line
-        time.sleep(LOOK_EVERY_S)
+        sleep(LOOK_EVERY_S)
         departure = next((one for one in several(path, Departures()) if one["pack"] == name), None)
     typer.echo(f"{name} was not empty in time, or was called back: it stays", err=True)
     return EXIT_DROPPED
