@@ -124,7 +124,7 @@ class Aggregator:
             self._begin_again_at(decision, drafted)
         self._published_a = decision.charge_current_limit_a, decision.discharge_current_limit_a
         self.obedience.observe(context, decision.bank, now)
-        self.obedience.told(decision)
+        self.obedience.told(decision, now)
         return decision
 
     def _begin_again_at(self, decision: Decision, drafted: Decision) -> None:

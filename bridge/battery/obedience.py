@@ -32,6 +32,9 @@ PAUSE_S, PAUSE_MAX_S = 60.0, 3600.0  # how long discharging stays off; doubled w
 LOOK_S = 3.0  # a longer pause between two looks counts as no more
 
 
+JUDGED = (Limit.CCL, Limit.DCL, Limit.CVL)
+
+
 class _Told(NamedTuple):
     """The limits that an inverter is judged by: the highest of late. most_v: CVL with its margin."""
 
@@ -55,20 +58,27 @@ class _Told(NamedTuple):
         return -current_a > MARGIN * self.dcl_a + MARGIN_A
 
 
-class _Recent:
-    """The highest value of the last `FOLLOW_S` seconds, up to twice as long."""
+class _Fallen:
+    """What a limit has fallen from: known for `FOLLOW_S` after the fall, and up to three times as long."""
 
     def __init__(self) -> None:
         self._begun_s = -inf
-        self._now, self._before = -inf, -inf
+        self._now, self._before = 0.0, 0.0
 
-    def add(self, value: float, now: float) -> float:
-        """Take in the value that holds from `now` on; the highest."""
-        if now - self._begun_s >= FOLLOW_S:
-            aside = now - self._begun_s < 2 * FOLLOW_S
-            self._before, self._now, self._begun_s = (self._now if aside else value), value, now
+    def fell(self, value: float, now: float) -> None:
+        """The limit was `value` until now, and is less."""
+        self._turn(now)
         self._now = max(self._now, value)
-        return max(self._now, self._before)
+
+    def highest(self, value: float, now: float) -> float:
+        """The highest that the limit has been of late; it is `value` at `now`."""
+        self._turn(now)
+        return max(value, self._now, self._before)
+
+    def _turn(self, now: float) -> None:
+        if now - self._begun_s >= FOLLOW_S:
+            late = now - self._begun_s >= 2 * FOLLOW_S
+            self._before, self._now, self._begun_s = (0.0 if late else self._now), 0.0, now
 
 
 @dataclass(slots=True)
@@ -78,6 +88,11 @@ class Excess:
     lasts_s: float = 0.0
     obeyed_s: float = inf
     acting: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is remembered any more."""
+        return not self.acting and self.obeyed_s >= PAUSE_MAX_S
 
     def look(self, *, beyond: bool, elapsed_s: float) -> None:
         """Count the time since the last look."""
@@ -95,9 +110,10 @@ class Obedience:
         self._policy = policy
         self._floor_v = floor_v(packs)
         self._margin_v = MARGIN_CELL_V * max((pack.cells for pack in packs), default=0)
-        self._recent = {limit: _Recent() for limit in (Limit.CCL, Limit.DCL, Limit.CVL)}
+        self._fallen = {limit: _Fallen() for limit in JUDGED}
         self._said: Decision | None = None
         self._now = inf
+        self._is_calm = True
         self.charge, self.discharge = Excess(), Excess()
         self._text = {Limit.CVL: "", Limit.DCL: ""}
         self._held_v = inf
@@ -110,13 +126,14 @@ class Obedience:
         said, current_a = self._said, bank.current_a
         if said is None or self._policy == "off":
             return
-        told = _Told(
-            self._recent[Limit.CCL].add(said.charge_current_limit_a, now),
-            self._recent[Limit.DCL].add(said.discharge_current_limit_a, now),
-            self._recent[Limit.CVL].add(said.charge_voltage_limit_v, now) + self._margin_v,
-        )
+        if self._is_calm and _is_within(said, bank):  # by far the most looks end here
+            return
         if current_a is None or not _all_known(context):
             return
+        ccl_a, dcl_a, cvl_v = [
+            fallen.highest(getattr(said, of.value), now) for of, fallen in self._fallen.items()
+        ]
+        told = _Told(ccl_a, dcl_a, cvl_v + self._margin_v)
         charge, discharge = told.charging_beyond(current_a, bank.voltage_v), told.drawing_beyond(current_a)
         if charge:
             self._text[Limit.CVL] = f"the inverter charges with {current_a:.0f} A; told: {told.charging}"
@@ -126,10 +143,20 @@ class Obedience:
         self.discharge.look(beyond=discharge, elapsed_s=elapsed_s)
         self._hold_voltage(bank, elapsed_s, beyond=charge)
         self._pause(elapsed_s, beyond=discharge)
+        self._is_calm = self.charge.is_over and self.discharge.is_over
 
-    def told(self, decision: Decision) -> None:
+    def told(self, decision: Decision, now: float) -> None:
         """What is published from here on."""
-        self._said = decision
+        before, self._said = self._said, decision
+        if before is None or (
+            decision.charge_current_limit_a >= before.charge_current_limit_a
+            and decision.discharge_current_limit_a >= before.discharge_current_limit_a
+            and decision.charge_voltage_limit_v >= before.charge_voltage_limit_v
+        ):
+            return
+        for limit, fallen in self._fallen.items():
+            if getattr(decision, limit.value) < (value := getattr(before, limit.value)):
+                fallen.fell(value, now)
 
     def constraints(self) -> tuple[Constraint, ...]:
         """What is done about it."""
@@ -181,6 +208,15 @@ class Obedience:
                 self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
         elif not self.discharge.acting and self.discharge.obeyed_s >= PAUSE_MAX_S:
             self._pause_s = PAUSE_S
+
+
+def _is_within(said: Decision, bank: Bank) -> bool:
+    """Whether the current is inside of what is said at the moment, and so of what was said of late."""
+    amps, volts = bank.current_a, bank.voltage_v
+    if amps is None or volts is None:
+        return False
+    inside = -said.discharge_current_limit_a - MARGIN_A <= amps <= said.charge_current_limit_a + MARGIN_A
+    return inside and (amps <= MARGIN_A or volts <= said.charge_voltage_limit_v)
 
 
 def _all_known(context: Context) -> bool:
