@@ -93,8 +93,6 @@ def _cause(cause: AlarmCause) -> dict[str, object]:
     }
 
 
-@@
-
 def reason(constraint: Constraint) -> dict[str, object]:
     """One reason of a limit; what is not known is left out."""
     shown = {

@@ -139,6 +139,7 @@ def _bound(path: Path) -> socket.socket:
     try:
         os.fchmod(listener.fileno(), 0o600)  # before it has a name, so that it is never open to others
         listener.bind(str(path))
+        listener.listen()  # at once: one that is bound and does not listen looks dead
     except OSError as error:
         listener.close()
         raise LinkError(f"{path}: {error.strerror or error}") from error
