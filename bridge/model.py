@@ -326,9 +326,9 @@ class BankSettings:
     have been allowed before it starts to. ready_within_s: how long to wait at start for all packs.
     join_s: over how long a returning pack is taken back in; join_window_v_per_cell: how far its cells may
     be from the bus's for that. soc_mode: how the packs' SoC becomes one, "weighted_edges", "weighted" or
-    "min"; soc_glide_pct_per_min: how fast it moves when packs come and go. obedience: what follows when the inverter does
-    not keep to a limit: "act", "warn" or "off". split: how the bank's currents divide over several
-    inverters: "fixed", "priority" or "use".
+    "min"; soc_glide_pct_per_min: how fast it moves when packs come and go. obedience: what
+    follows when the inverter does not keep to a limit: "act", "warn" or "off". split: how the bank's
+    currents divide over several inverters: "fixed", "priority" or "use".
     """
 
     max_charge_current_a: float | None = None
