@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 from bridge import profiles
 from bridge.config import Config, InverterConfig
 from bridge.config.ceiling import highest_v
+from bridge.config.control_checks import OFF
+from bridge.control.paths import usual
+from bridge.control.server import ControlServer
 from bridge.errors import LinkError
 from bridge.events import Event, Expired, HealthChanged, SendFailed
 from bridge.gateway import Gateway
@@ -53,7 +57,7 @@ def assemble(config: Config, notifier: Notifier | None = None, state: StateFile 
             links[pack.link] = opener.link(pack.port, load(pack.bms).spec, pack.baudrate)
         if (extra := pack.balancer) is not None and extra.link not in links:
             links[extra.link] = opener.link(extra.port, load(extra.bms).spec)
-    runtime = Runtime(Gateway(config, sinks, loop.time()), links, senders, notifier, state)
+    runtime = Runtime(Gateway(config, sinks, loop.time()), links, senders, notifier, state, _control(config))
     return runtime
 
 
@@ -87,3 +91,10 @@ def _expired(sink: str, post: Post) -> Callable[[], None]:
 
 def _failed(sink: str, post: Post) -> Callable[[LinkError], None]:
     return lambda error: post(SendFailed(sink, str(error)))
+
+
+def _control(config: Config) -> ControlServer | None:
+    name, place = config.gateway.name, config.gateway.control
+    if place == OFF:
+        return None
+    return ControlServer(usual(name) if place is None else Path(place), name)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from bridge.control.requests import Request
 from bridge.model import CanFrame
 from bridge.protocols.contract import Payload
 
@@ -71,7 +72,15 @@ class Stop:
     """The gateway is asked to end."""
 
 
-Event = LinkUp | LinkDown | Received | Tick | Expired | SendFailed | HealthChanged | Stop
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody asks over the control socket. client: whom the `Answer` is for."""
+
+    client: int
+    request: Request
+
+
+Event = LinkUp | LinkDown | Received | Tick | Expired | SendFailed | HealthChanged | Stop | Asked
 
 
 # Actions
@@ -138,4 +147,12 @@ class Report:
     fields: Mapping[str, object] = field(default_factory=dict)
 
 
-Action = Send | Restart | Arm | Finish | Save | Report
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Tell this to who asked; values that JSON can carry."""
+
+    client: int
+    reply: Mapping[str, object]
+
+
+Action = Send | Restart | Arm | Finish | Save | Report | Answer

@@ -18,11 +18,16 @@ from dataclasses import replace
 
 from bridge.alarm_log import AlarmLog
 from bridge.battery.aggregator import Aggregator
+from bridge.battery.division import Division, Taker
 from bridge.battery.guard import guard
 from bridge.config import Config
+from bridge.control.answers import answer, changes
+from bridge.control.requests import Request
 from bridge.events import (
     Action,
+    Answer,
     Arm,
+    Asked,
     Event,
     Expired,
     Finish,
@@ -39,6 +44,7 @@ from bridge.events import (
     Stop,
 )
 from bridge.model import CanFrame, Decision, Limit, Member
+from bridge.news import Causes, Standing
 from bridge.protocols.contract import Payload
 from bridge.sinks.can import CanSink
 from bridge.sources.bus import Informed, Output, Reopen, Sampled, Write
@@ -76,8 +82,10 @@ class Gateway:
         self._stage: str | None = None
         self._armed: dict[str, Decision] = {}
         self._states: dict[str, object] = {}
-        self._binding: dict[Limit, tuple[str, str | None]] = {}
         self._alarms = AlarmLog()
+        self._division = _division(config)
+        self._causes = Causes()
+        self._standing = Standing()
         self._down: set[str] = set()
         self._news: dict[str, tuple[bool | None, bool, str | None]] = {}
         self._rejected: dict[str, Counter[str]] = {}
@@ -121,6 +129,8 @@ class Gateway:
                 return self._complain("send_failed", {"inverter": sink, "reason": reason}, now)
             case HealthChanged(link, health):
                 return [_health_report(link, health)]
+            case Asked(client, request):
+                return self._asked(client, request, now)
         return self._outputs(self.sources.wake(now), now)
 
     # Links
@@ -181,6 +191,15 @@ class Gateway:
             for report in self._complain("implausible", {"pack": pack, "rejection": rejection}, now)
         ]
 
+    # Requests
+
+    def _asked(self, client: int, request: Request, now: float) -> list[Action]:
+        """What is asked for holds from the decision on that follows at once."""
+        reply = Answer(client, answer(self, request, now))
+        if changes(request):
+            self._decide_at_s = now
+        return [reply]
+
     # Decisions
 
     def _decide(self, now: float) -> list[Action]:
@@ -188,10 +207,12 @@ class Gateway:
         decision = self.aggregator.decide(now)
         actions = self._changes(decision, now)
         self.decision = decision
+        parts = self._division.parts(decision, now)
         for name, sink in self.sinks.items():
-            frames = sink.frames(decision, self._guard(now))
-            urgent = _fell(self._armed.get(name), decision)
-            self._armed[name] = decision
+            part = parts[name]
+            frames = sink.frames(part, self._guard(now))
+            urgent = _fell(self._armed.get(name), part)
+            self._armed[name] = part
             actions.append(Arm(name, frames, sink.profile.dead_man_s, urgent))
         return actions + self._inverters(now)
 
@@ -271,16 +292,23 @@ class Gateway:
         if decision.stage != self._stage:
             self._stage = decision.stage
             reports.append(Report(Level.INFO, "charge_stage", {"stage": decision.stage}))
-        for limit in (Limit.CVL, Limit.CCL, Limit.DCL):
-            first = next(iter(decision.constraints.get(limit, ())), None)
-            cause = (first.rule, first.pack) if first else ("none", None)
-            if self._binding.get(limit) != cause:
-                self._binding[limit] = cause
-                fields = {"limit": limit.name, limit.value: getattr(decision, limit.value), "rule": cause[0]}
-                reports.append(
-                    Report(Level.INFO, "limit_cause", fields | {"why": first.text if first else ""})
-                )
+        reports += self._causes.news(decision, now)
+        reports += self._standing.news(self.aggregator, now)
         return reports + self._alarms.changes(decision.alarm_causes)
+
+
+def _division(config: Config) -> Division:
+    takers = [
+        Taker(
+            name=one.name,
+            share=one.share,
+            priority=one.priority,
+            max_charge_current_a=one.max_charge_current_a,
+            max_discharge_current_a=one.max_discharge_current_a,
+        )
+        for one in config.inverters
+    ]
+    return Division(takers, config.bank.split)
 
 
 def _health_report(link: str, health: str) -> Report:

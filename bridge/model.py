@@ -389,7 +389,9 @@ class BankSettings:
     service are wired; None is all in parallel.
     n_minus_1: what the loss of one pack at full load may do to the others: "off" lets it be, "auto" keeps
     their BMSs closed until the inverter has followed, "strict" keeps them within their own limits.
-    inverter_lag_s: how slowly an inverter follows a limit that falls, as a time constant.
+    inverter_lag_s: how slowly an inverter follows a limit that falls, as a time constant. obedience: what
+    follows when the inverter does not keep to a limit: "act", "warn" or "off". split: how the bank's
+    currents divide over several inverters: "fixed", "priority" or "use".
     """
 
     max_charge_current_a: float | None = None
@@ -404,6 +406,8 @@ class BankSettings:
     soc_glide_pct_per_min: float = 6.0
     n_minus_1: str = "off"
     inverter_lag_s: float = 4.0
+    obedience: str = "act"
+    split: str = "fixed"
     topology: Topology | None = None
 
 
@@ -414,8 +418,7 @@ class ChargeSettings:
     controller: the highest cell leads the charge voltage. cell_float_v: rest after a charge;
     cell_rebulk_v, rebulk_soc_pct: at or below, charge again. full_every_days: charge fully at least so
     often, 0 for never. balance_max_s: how long the top is held for the balancers. trim_v: how much more
-    than the cells' target the inverter may be told, if it ends lower than it is told. inverter_lag_s:
-    how late it follows.
+    than the cells' target the inverter may be told, if it ends lower than it is told.
     """
 
     controller: bool = True
@@ -425,7 +428,6 @@ class ChargeSettings:
     full_every_days: float = 14.0
     balance_max_s: float = 7200.0
     trim_v: float = 0.0
-    inverter_lag_s: float = 4.0
 
 
 class PackState(StrEnum):

@@ -16,10 +16,13 @@ from contextlib import suppress
 
 import structlog
 
+from bridge.control.server import ControlServer
 from bridge.errors import LinkError
 from bridge.events import (
     Action,
+    Answer,
     Arm,
+    Asked,
     Event,
     Finish,
     Level,
@@ -49,18 +52,20 @@ HELD_S = 30.0  # a connection that lasted so long was a good one: the next back-
 class Runtime:
     """Runs one gateway until it is told to stop. Everything here happens in one event loop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # all that a gateway has to do with the world
         self,
         gateway: Gateway,
         links: Mapping[str, Link],
         senders: Mapping[str, Sender],
         notifier: Notifier | None = None,
         state: StateFile | None = None,
+        control: ControlServer | None = None,
     ) -> None:
         self.gateway = gateway
         self.senders = dict(senders)
         self._links = dict(links)
         self._notifier = notifier or Notifier("")
+        self._control = control
         self._log = structlog.get_logger()
         self._state = state
         self._keeper = None if state is None else Keeper(state, self._not_kept)
@@ -77,6 +82,7 @@ class Runtime:
                 loop.add_signal_handler(number, self.stop)
         self._restore(loop.time())
         supervisors = [asyncio.create_task(self._supervise(name)) for name in self._links]
+        await self._listen()
         self._notifier.tell("READY=1")
         self.dispatch(Tick())
         try:
@@ -87,6 +93,8 @@ class Runtime:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+            if self._control is not None:
+                self._control.close()
             for task in supervisors:
                 task.cancel()
             await asyncio.gather(*supervisors, return_exceptions=True)
@@ -132,6 +140,9 @@ class Runtime:
                 self._keeper.keep(state)
             case Report(level, event, fields):
                 self._report(level, event, fields)
+            case Answer(client, reply):
+                assert self._control is not None  # it asked
+                self._control.answer(client, reply)
 
     # What a restart must not lose
 
@@ -155,6 +166,17 @@ class Runtime:
         loop = asyncio.get_running_loop()
         at_s = max(self.gateway.next_wakeup(), loop.time())
         self._timer = loop.call_at(at_s, self.dispatch, Tick())
+
+    async def _listen(self) -> None:
+        """The control socket is a convenience: without it everything else runs."""
+        if self._control is None:
+            return
+        try:
+            await self._control.open(lambda client, request: self.dispatch(Asked(client, request)))
+        except LinkError as error:
+            self._log.warning("control_unavailable", reason=str(error))
+        else:
+            self._log.info("control_listening", path=str(self._control.path))
 
     # Links
 

@@ -5,8 +5,12 @@ Field names are the model's own, so that a number has one name from the wire to 
 
 from __future__ import annotations
 
-from bridge.gateway import Gateway
+from typing import TYPE_CHECKING
+
 from bridge.model import AlarmCause, Bank, Constraint, Decision, Limit, Member
+
+if TYPE_CHECKING:
+    from bridge.gateway import Gateway
 
 
 def snapshot(gateway: Gateway, now: float) -> dict[str, object]:
@@ -22,7 +26,10 @@ def snapshot(gateway: Gateway, now: float) -> dict[str, object]:
         if decision is None
         else _bank(decision.bank) | {"stage": decision.stage} | _strings(gateway),
         "limits": {} if decision is None else _limits(decision),
-        "inverters": {name: sink.status(now).report() for name, sink in gateway.sinks.items()},
+        "inverters": {
+            name: sink.status(now).report() | {"sent": None if sink.sent is None else _sent(sink.sent)}
+            for name, sink in gateway.sinks.items()
+        },
     }
 
 
@@ -81,7 +88,7 @@ def _limits(decision: Decision) -> dict[str, object]:
         "discharge_enabled": decision.discharge_enabled,
         "alarms": sorted(decision.protections | decision.warnings),
         "alarm_causes": [_cause(one) for one in decision.alarm_causes],
-        "why": {limit.value: [_why(one) for one in decision.constraints.get(limit, ())] for limit in Limit},
+        "why": {limit.value: [reason(one) for one in decision.constraints.get(limit, ())] for limit in Limit},
     }
 
 
@@ -94,7 +101,8 @@ def _cause(cause: AlarmCause) -> dict[str, object]:
     }
 
 
-def _why(constraint: Constraint) -> dict[str, object]:
+def reason(constraint: Constraint) -> dict[str, object]:
+    """One reason of a limit; what is not known is left out."""
     shown = {
         "value": _rounded(constraint.value, 3),
         "rule": constraint.rule,
@@ -104,6 +112,15 @@ def _why(constraint: Constraint) -> dict[str, object]:
         "text": constraint.text,
     }
     return {key: value for key, value in shown.items() if value is not None}
+
+
+def _sent(decision: Decision) -> dict[str, object]:
+    """What this inverter was told last: its part, after its profile's policies."""
+    limits: dict[str, object] = {limit.value: _rounded(getattr(decision, limit.value), 3) for limit in Limit}
+    return limits | {
+        "charge_enabled": decision.charge_enabled,
+        "discharge_enabled": decision.discharge_enabled,
+    }
 
 
 def _percent(ratio: float | None) -> float | None:

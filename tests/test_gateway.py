@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import pytest
+
 from bridge import config, profiles
 from bridge.events import (
     Action,
@@ -333,3 +335,66 @@ def test_an_alarm_is_logged_with_its_pack_and_shown_with_its_cause() -> None:
     (cause,) = shown["alarm_causes"]
     assert (cause["alarm"], cause["severity"], cause["pack"]) == ("bms_communication", "warning", pack)
     assert cause["text"].startswith(f"{pack}: stale, last heard")
+
+
+TWO = (
+    CONFIG
+    + """
+share = 0.6
+
+[inverters.barn]
+profile = "victron-gx"
+interface = "virtual"
+channel = "barn"
+"""
+)
+
+
+def test_two_inverters_are_never_told_more_together_than_the_bank_may_carry() -> None:
+    sinks = {
+        name: CanSink(name, profiles.load(profile), ceiling_v=16 * 3.55)
+        for name, profile in (("house", "deye-lv"), ("barn", "victron-gx"))
+    }
+    made = World(
+        Gateway(config.parse(TWO, "test"), sinks, 0.0),
+        {port: Port(load("jbd").device(Options(cells=CELLS))) for port in ("/dev/one", "/dev/two")},
+    )
+    for link in (*made.ports, CAN, "virtual:barn"):
+        made.event(LinkUp(link))
+    for _ in range(30):
+        made.run(1)
+        decision = made.gateway.decision
+        parts = [sink.sent for sink in sinks.values()]
+        if decision is None or None in parts:
+            continue
+        for name in ("charge_current_limit_a", "discharge_current_limit_a"):
+            told = [told_in(made, sink, name) for sink in sinks.values()]
+            assert sum(told) <= getattr(decision, name) + 1e-9
+    assert [told_in(made, sink, "charge_current_limit_a") > 20 for sink in sinks.values()] == [True, True]
+    house, barn = (told_in(made, sink, "charge_current_limit_a") for sink in sinks.values())
+    assert house == pytest.approx(1.5 * barn, abs=0.3)
+
+
+def told_in(made: World, sink: CanSink, name: str) -> float:
+    """What the frames for that inverter say."""
+    frames = next(arm.frames for _, arm in reversed(made.armed) if arm.sink == sink.name)
+    view = {key: value for frame in frames for key, value in sink.dialect.decode(frame).items()}
+    return float(view[name])
+
+
+def test_an_inverter_that_is_not_heard_keeps_its_part() -> None:
+    """It may still draw: nothing of it goes to another one."""
+    sinks = {name: CanSink(name, profiles.load("deye-lv"), ceiling_v=16 * 3.55) for name in ("house", "barn")}
+    made = World(
+        Gateway(config.parse(TWO, "test"), sinks, 0.0),
+        {port: Port(load("jbd").device(Options(cells=CELLS))) for port in ("/dev/one", "/dev/two")},
+    )
+    for link in (*made.ports, CAN, "virtual:barn"):
+        made.event(LinkUp(link))
+    made.run(12)
+    made.event(Received("virtual:barn", CanFrame(0x305, bytes(8))))
+    made.run(5)
+    before = told_in(made, sinks["house"], "charge_current_limit_a")
+    made.run(200)
+    assert sinks["barn"].status(made.now).inverter_heard is False
+    assert told_in(made, sinks["house"], "charge_current_limit_a") == before

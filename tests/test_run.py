@@ -33,6 +33,7 @@ CONFIG = """
 [gateway]
 log_format = "json"
 state_dir = "{state}"
+control = "{control}"
 
 [bank]
 rise_after_s = 1
@@ -118,6 +119,7 @@ class Bench:
     process: subprocess.Popen[str]
     adapter: Adapter
     board_silent: threading.Event
+    control: Path
 
     def until(self, wanted: Callable[[], bool]) -> None:
         end_s = time.monotonic() + LONG_S
@@ -141,12 +143,13 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
     serial, can = Terminal(board), Terminal(adapter.serve)
     config = tmp_path / "config.toml"
-    config.write_text(CONFIG.format(board=serial.path, adapter=can.path, state=tmp_path / "state"))
+    control, state = tmp_path / "control.sock", tmp_path / "state"
+    config.write_text(CONFIG.format(board=serial.path, adapter=can.path, state=state, control=control))
     process = subprocess.Popen(
         [sys.executable, "-m", "bridge", "run", str(config)], stderr=subprocess.PIPE, text=True
     )
     try:
-        yield Bench(process, adapter, silent)
+        yield Bench(process, adapter, silent, control)
     finally:
         process.send_signal(signal.SIGCONT)
         process.kill()
@@ -192,3 +195,29 @@ def test_a_board_that_falls_silent_takes_the_inverter_to_zero(bench: Bench) -> N
     assert bench.adapter.limits_a() == (0, 0)
     assert bench.adapter.last(0x359)[3] & 0x08
     bench.until(lambda: not bench.silent_for(1.5))
+
+
+def packbridge(bench: Bench, *arguments: str) -> str:
+    """What another shell prints."""
+    command = [sys.executable, "-m", "bridge", *arguments, "--socket", str(bench.control)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG_S, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_second_shell_is_told_why_and_may_lower_a_limit(bench: Bench) -> None:
+    bench.until(bench.adapter.permits)
+    (told,) = json.loads(packbridge(bench, "why", "ccl", "--json"))
+    assert told["value"] == pytest.approx(bench.adapter.limits_a()[0], abs=1)
+    packbridge(bench, "lease", "ccl", "7", "--ttl", "1m", "--reason", "test")
+    bench.until(lambda: bench.adapter.limits_a()[0] == 7.0)
+    (told,) = json.loads(packbridge(bench, "why", "ccl", "--json"))
+    assert told["constraints"][0]["rule"] == "lease"
+
+
+def test_the_control_socket_goes_with_the_gateway(bench: Bench) -> None:
+    bench.until(bench.adapter.permits)
+    assert bench.control.is_socket()
+    bench.process.send_signal(signal.SIGTERM)
+    assert bench.process.wait(LONG_S) == 0
+    assert not bench.control.exists()

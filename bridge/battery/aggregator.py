@@ -23,8 +23,11 @@ from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts, Memory
 from bridge.battery.guard import guard
 from bridge.battery.imbalance import apart_v
+from bridge.battery.leases import Leases
+from bridge.battery.leaving import Leaving
 from bridge.battery.membership import Membership, Standing
 from bridge.battery.merge import Merger, bus_voltage, cautious_voltage
+from bridge.battery.obedience import Obedience
 from bridge.battery.pack_rules import PackLimits, pack_limits
 from bridge.battery.plausibility import Plausibility
 from bridge.battery.rules import constraints
@@ -68,6 +71,9 @@ class Aggregator:
     ) -> None:
         in_service = [pack for pack in packs if not pack.excluded]
         on_bus_bar = units(settings.topology, in_service)
+        self.leases = Leases(on_bus_bar)
+        self.leaving = Leaving()
+        self.obedience = Obedience(on_bus_bar, settings.obedience)
         self._settings = settings = replace(settings, topology=normal(settings.topology))
         self._sharing = LearnedSharing() if sharing is None else sharing
         self._membership = Membership(packs, settings.join_s)
@@ -77,9 +83,7 @@ class Aggregator:
         self._discharge = _shaper(on_bus_bar, Limit.DCL, settings)
         self._voltage = VoltageShaper()
         self._soc = StateOfCharge(settings)
-        self._charging = Charging(
-            on_bus_bar, charge or ChargeSettings(), excludes=settings.on_pack_lost == "exclude"
-        )
+        self._charging = Charging(on_bus_bar, charge or ChargeSettings(), settings)
         self._merger = Merger()
         self._watch = Watch(packs, settings)
         self._alarms = Alarms()
@@ -149,6 +153,7 @@ class Aggregator:
         settled = self._ready
         standings = self._membership.standings(now)
         members = [standing.member for standing in standings]  # without those that are out of service
+        self.leaving.observe(standings, now)
         context = self._context(standings, now)
         self._sharing.observe([p for p in context.packs if conducts(p, self._settings.on_pack_lost)], now)
         drafted = self._decision(context, now, settled=settled)
@@ -156,6 +161,8 @@ class Aggregator:
         if decision is not drafted:
             self._begin_again_at(decision, drafted)
         self._published_a = decision.charge_current_limit_a, decision.discharge_current_limit_a
+        self.obedience.observe(context, decision.bank, now)
+        self.obedience.told(decision, now)
         return decision
 
     def _begin_again_at(self, decision: Decision, drafted: Decision) -> None:
@@ -171,6 +178,10 @@ class Aggregator:
     def _context(self, standings: Sequence[Standing], now: float) -> Context:
         leaves = self._leaves(standings)
         packs = leaves if self._tree is None else self._tree.units(leaves, now)
+        staying = self.leaving.staying(packs, self._packs_of)
+        if staying is not packs:
+            there = {name for pack in staying for name in self._packs_of(pack.member.name)}
+            packs, leaves = staying, tuple([leaf for leaf in leaves if leaf.member.name in there])
         self._gate(packs)
         voltage_v = bus_voltage(packs)
         excludes = self._settings.on_pack_lost == "exclude"
@@ -192,6 +203,7 @@ class Aggregator:
             charge=self._charging.follow(
                 packs, self._cautious_v, now, starting=bool(waiting_for), leaves=leaves
             ),
+            held=self.leases.constraints(now) + self.leaving.constraints() + self.obedience.constraints(),
         )
 
     def _leaves(self, standings: Sequence[Standing]) -> tuple[Pack, ...]:
@@ -212,8 +224,11 @@ class Aggregator:
                 is_apart = (
                     volts is not None and abs(volts) > self._settings.join_window_v_per_cell * own.cells
                 )
-                for name in [own.name] if self._tree is None else self._tree.packs_of(own.name):
+                for name in self._packs_of(own.name):
                     self._membership.apart(name, apart=is_apart)
+
+    def _packs_of(self, unit: str) -> tuple[str, ...]:
+        return (unit,) if self._tree is None else self._tree.packs_of(unit)
 
     def _warnings(self, context: Context, now: float) -> Iterator[AlarmCause]:
         """What no BMS complains of."""
@@ -221,6 +236,7 @@ class Aggregator:
         yield from self._soc.causes(context.leaves)
         yield from self._sharing.complaints
         yield from context.charge.causes
+        yield from self.obedience.causes()
         if self._tree is not None:
             yield from self._tree.causes()
 

@@ -19,7 +19,16 @@ from bridge.battery.chemistry import preset
 from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
 from bridge.battery.pack_voltages import BMS_TRIP_MARGIN_V
-from bridge.model import Alarm, AlarmCause, ChargeSettings, Constraint, Limit, PackSettings, Severity
+from bridge.model import (
+    Alarm,
+    AlarmCause,
+    BankSettings,
+    ChargeSettings,
+    Constraint,
+    Limit,
+    PackSettings,
+    Severity,
+)
 
 CYCLE_S = FRAME_S = 1.0  # a decision, and its way to the inverter
 SINK_V_PER_S = 0.005  # of the bank, into float and hold
@@ -52,15 +61,15 @@ class Charge:
 
 
 class Charging:
-    """The charge of one bank. excludes: the user takes silent packs to be off the bus."""
+    """The charge of one bank. packs: what hangs on its bus bar."""
 
-    def __init__(self, packs: Sequence[PackSettings], settings: ChargeSettings, *, excludes: bool) -> None:
+    def __init__(self, packs: Sequence[PackSettings], settings: ChargeSettings, bank: BankSettings) -> None:
         own = min(packs, key=lambda pack: pack.cells * pack.cell_charge_v)
-        self._own, self._settings, self._excludes = own, settings, excludes
+        self._own, self._settings, self._excludes = own, settings, bank.on_pack_lost == "exclude"
         self._rest_v = _or(settings.cell_float_v, preset(own).float_v)
         self._rest_v = min(self._rest_v, own.cell_charge_v)
         self._stages = Stages(_marks(own, settings))
-        self._loop = _loop(own, max([pack.period_s for pack in packs]) + settings.inverter_lag_s)
+        self._loop = _loop(own, max([pack.period_s for pack in packs]) + bank.inverter_lag_s)
         self._voltage: ChargeVoltage | None = None
         self._top_v = 0.0
         self._now = inf

@@ -53,7 +53,8 @@ class Context:
     not the same. waiting_for: packs that start-up still waits for, empty once it is over. voltage_v: of the
     bus, from packs that are heard; cautious_voltage_v: the same, but not above what a silent pack saw last.
     watched: what follows from the watch over the packs' behaviour (`watch`). charge: its stage, and what
-    that asks for.
+    that asks for. held: constraints that have a memory of their own: leases, packs that are to leave, an
+    inverter that does not obey.
     """
 
     settings: BankSettings
@@ -67,6 +68,7 @@ class Context:
     charge: Charge
     watched: tuple[Constraint, ...] = ()
     single: tuple[Pack, ...] | None = None
+    held: tuple[Constraint, ...] = ()
 
     @property
     def leaves(self) -> tuple[Pack, ...]:

@@ -123,6 +123,11 @@ def silent_pack_voltage(context: Context) -> Iterable[Constraint]:
             )
 
 
+def held(context: Context) -> Iterable[Constraint]:
+    """What somebody asked for, and what an inverter that does not obey makes necessary."""
+    return context.held
+
+
 CIRCUIT: tuple[Rule, ...] = (
     shared_current,
     n_minus_1,
@@ -141,6 +146,7 @@ RULES: tuple[Rule, ...] = (
     charging,
     discharge_floor,
     *CIRCUIT,
+    held,
 )
 
 

@@ -7,7 +7,22 @@ import sys
 import typer
 
 from bridge import __version__
-from bridge.cli import check, curves, decode, demo, encode, init, profiles, read, run, scan, sim
+from bridge.cli import (
+    check,
+    curves,
+    decode,
+    demo,
+    encode,
+    init,
+    lease,
+    pack,
+    profiles,
+    read,
+    run,
+    scan,
+    sim,
+    why,
+)
 from bridge.errors import ConfigError, LinkError
 
 EXIT_MISUSE = 2
@@ -45,6 +60,10 @@ app.command(epilog=encode.EPILOG)(encode.encode)
 app.command(epilog=scan.EPILOG)(scan.scan)
 app.command(epilog=read.EPILOG)(read.read)
 app.command(epilog=init.EPILOG)(init.init)
+app.command(epilog=why.WHY_EPILOG)(why.why)
+app.command(epilog=why.STATUS_EPILOG)(why.status)
+app.add_typer(lease.app, name="lease")
+app.add_typer(pack.app, name="pack")
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(sim.app, name="sim")
 

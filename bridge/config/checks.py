@@ -11,7 +11,9 @@ from bridge import profiles
 from bridge.battery.chemistry import PRESETS
 from bridge.config.bank_checks import check_bank
 from bridge.config.charge_checks import check_charge
+from bridge.config.control_checks import check_control
 from bridge.config.curves import check_curves
+from bridge.config.division_checks import division_warnings
 from bridge.config.draft import RATINGS, Draft
 from bridge.config.inverter_checks import check_inverters
 from bridge.config.pack_checks import check_pack
@@ -33,6 +35,7 @@ def problems(draft: Draft) -> list[Problem]:
         *check_bank(draft),
         *check_charge(draft),
         *check_inverters(draft),
+        *check_control(draft),
     ]
 
 
@@ -46,6 +49,7 @@ def warnings(draft: Draft) -> list[Problem]:
         *[problem for pack in draft.packs for problem in unprotected(pack)],
         *_no_inverter(draft),
         *_untested_profile(draft),
+        *division_warnings(draft),
     ]
 
 

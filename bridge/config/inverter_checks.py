@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 from bridge import profiles
 from bridge.config import ports
+from bridge.config.division_checks import check_division
 from bridge.config.draft import Draft
 from bridge.config.schema import InverterTable
 from bridge.config.sentences import Problem, describe, missing
 from bridge.errors import ConfigError
+
+REQUIRED = ("profile", "interface", "channel")
 
 
 def check_inverters(draft: Draft) -> Iterator[Problem]:
@@ -19,10 +22,11 @@ def check_inverters(draft: Draft) -> Iterator[Problem]:
         yield from _profile_loads(draft, name, table)
         yield from _interface_known(name, table)
     yield from _one_bus_each(draft)
+    yield from check_division(draft)
 
 
 def _complete(draft: Draft, name: str, table: InverterTable) -> Iterator[Problem]:
-    for key in InverterTable.model_fields:
+    for key in REQUIRED:
         path = ("inverters", name, key)
         if getattr(table, key) is None and path not in draft.unreadable:
             yield Problem(path, missing(InverterTable, key))

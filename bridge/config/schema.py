@@ -101,6 +101,7 @@ class GatewayTable(Table):
     name: Annotated[Name | None, Field(examples=["packbridge"])] = None
     example: Annotated[bool | None, Field(examples=[True])] = None
     state_dir: Annotated[Text | None, Field(examples=["/var/lib/packbridge"])] = None
+    control: Annotated[Text | None, Field(examples=["/run/packbridge/packbridge.sock"])] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, Field(examples=["info"])] = None
     log_format: Annotated[Literal["console", "json"] | None, Field(examples=["console"])] = None
 
@@ -124,6 +125,8 @@ class BankTable(Table):
     topology: Annotated[dict[str, object] | None, Field(examples=[{"series": ["left", "right"]}])] = None
     n_minus_1: Annotated[Literal["off", "auto", "strict"] | None, Field(examples=["auto"])] = None
     inverter_lag_s: Annotated[float | None, Field(ge=0.1, le=60, examples=[4])] = None
+    obedience: Annotated[Literal["act", "warn", "off"] | None, Field(examples=["act"])] = None
+    split: Annotated[Literal["fixed", "priority", "use"] | None, Field(examples=["fixed"])] = None
 
 
 class ChargeTable(Table):
@@ -136,7 +139,6 @@ class ChargeTable(Table):
     full_every_days: Annotated[float | None, Field(ge=0, le=365, examples=[14])] = None
     balance_max_s: Annotated[float | None, Field(ge=60, le=86_400, examples=[7200])] = None
     trim_v: Annotated[float | None, Field(ge=0, le=0.3, examples=[0.1])] = None
-    inverter_lag_s: Annotated[float | None, Field(ge=1, le=30, examples=[4])] = None
 
 
 class LinkTable(Table):
@@ -234,6 +236,10 @@ class InverterTable(Table):
     profile: Annotated[Text | None, Field(examples=["deye-lv"])] = None
     interface: Annotated[Text | None, Field(examples=["socketcan"])] = None
     channel: Annotated[Text | None, Field(examples=["can0"])] = None
+    share: Annotated[float | None, Field(gt=0, le=1, examples=[0.6])] = None
+    priority: Annotated[int | None, Field(ge=1, le=9, examples=[1])] = None
+    max_charge_current_a: Amps = None
+    max_discharge_current_a: Amps = None
 
 
 class FileTable(Table):

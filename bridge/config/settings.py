@@ -26,12 +26,14 @@ class LogConfig:
 class GatewayConfig:
     """The program itself. name: what it calls itself to others. example: the file is one, with somebody
     else's ports and ratings, and must not be run as it is. state_dir: where it keeps what a restart must
-    not lose; None for the system's place.
+    not lose; None for the system's place. control: the path of the control socket, "off" for none; None
+    for the usual place.
     """
 
     name: str = "packbridge"
     example: bool = False
     state_dir: str | None = None
+    control: str | None = None
     log: LogConfig = field(default_factory=LogConfig)
 
 
@@ -78,12 +80,19 @@ class PackConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InverterConfig:
-    """One inverter. profile: a known name, or the path of a file. interface, channel: python-can's."""
+    """One inverter. profile: a known name, or the path of a file. interface, channel: python-can's.
+
+    share, priority, max_*_current_a: its part of the bank's currents, as in `bridge.battery.division`.
+    """
 
     name: str
     profile: str
     interface: str
     channel: str
+    share: float | None = None
+    priority: int = 1
+    max_charge_current_a: float | None = None
+    max_discharge_current_a: float | None = None
 
     @property
     def link(self) -> str:

@@ -105,9 +105,10 @@ def stand(
 def around(*packs: Pack, on_pack_lost: str = "hold", voltage_v: float | None = None) -> Context:
     """A bank of these packs, after its start."""
     settings = [one.member.settings for one in packs]
-    charging = Charging(settings, ChargeSettings(), excludes=on_pack_lost == "exclude")
+    bank = BankSettings(on_pack_lost=on_pack_lost)
+    charging = Charging(settings, ChargeSettings(), bank)
     return Context(
-        settings=BankSettings(on_pack_lost=on_pack_lost),
+        settings=bank,
         packs=packs,
         sharing=LearnedSharing(),
         waiting_for=(),
@@ -122,12 +123,19 @@ def around(*packs: Pack, on_pack_lost: str = "hold", voltage_v: float | None = N
 class Story:
     """A bank in virtual time: every second each pack that has a feed is heard, then a decision is made.
 
-    feeds: what each pack says; None is silence.
+    feeds: what each pack says; None is silence. obedience: off, for what packs say here seldom follows
+    from what the inverter was told.
     """
 
-    def __init__(self, *packs: PackSettings, settings: BankSettings | None = None, start_s: float = 1000.0):
+    def __init__(
+        self,
+        *packs: PackSettings,
+        settings: BankSettings | None = None,
+        start_s: float = 1000.0,
+        obedience: str = "off",
+    ):
         self.packs = packs
-        self.settings = BankSettings() if settings is None else settings
+        self.settings = replace(settings or BankSettings(), obedience=obedience)
         self.bank = Aggregator(packs, self.settings)
         self.now = start_s
         self.feeds: dict[str, Feed | None] = {p.name: well for p in packs}

@@ -326,7 +326,12 @@ class Losses(Packs):
         self.settings = packs
         self.says = [well(cells=CELLS, current_a=amps) for _ in packs]
         settings = BankSettings(
-            on_pack_lost=policy, rise_after_s=0.0, rise_pct_per_s=1000.0, ready_within_s=0.0, join_s=0.0
+            obedience="off",  # who hears less accuses the inverter of less
+            on_pack_lost=policy,
+            rise_after_s=0.0,
+            rise_pct_per_s=1000.0,
+            ready_within_s=0.0,
+            join_s=0.0,
         )
         self.bank = Aggregator(packs, settings)
         for at, trait in enumerate(peculiar[: len(packs)]):

@@ -126,7 +126,8 @@ def conducts(member: Member) -> bool:
     return sample.charge_fet_on is not False and sample.discharge_fet_on is not False
 
 
-FAST = BankSettings(rise_after_s=0.0, rise_pct_per_s=1000.0, ready_within_s=0.0, join_s=0.0)
+# Obedience is judged by what packs measure, so who is not heard accuses nobody: it is tried on its own.
+FAST = BankSettings(rise_after_s=0.0, rise_pct_per_s=1000.0, ready_within_s=0.0, join_s=0.0, obedience="off")
 
 
 @QUICK
