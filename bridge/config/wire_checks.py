@@ -150,7 +150,7 @@ def _beside_inverter(link: PackDraft, inverter: str, port: str, profile: Profile
 def _taken_for_a_pack(protocol: contract.Entry, profile: Profile) -> list[str]:
     """Which of the frames that an inverter is sent a protocol would read as a pack's."""
     decoder, found = protocol.decoder(), []
-    for can_id in profile.order:
+    for can_id in (one + profile.id_offset for one in profile.sent_ids):
         frame = CanFrame(can_id, bytes(8), extended=can_id > STANDARD_ID_MAX)
         if any(isinstance(item, Message) for item in decoder.feed(frame)):
             found.append(f"0x{can_id:X}")

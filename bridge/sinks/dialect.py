@@ -2,7 +2,7 @@
 
 The idea: signals are named after the model's quantities, so one file describes a dialect for the
 encoder, for whatever reads frames, and for anybody's CAN tool. What a DBC can say that is not
-understood here (multiplexing, floats, unknown names) is refused when it is loaded, with every
+understood here (nested multiplexing, floats, unknown names) is refused when it is loaded, with every
 problem named, and never skipped.
 """
 
@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge import profiles
 from bridge.errors import ConfigError, did_you_mean
 from bridge.model import Alarm, CanFrame
+from bridge.profiles import Profile
 from bridge.sinks.quantities import QUANTITIES, Quantity
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ class Signal:
     shift: of its lowest bit, in the 8 data bytes read as one integer, little or big endian; single
     bits count as little endian. needs: how many bytes a frame must have to carry it. constant: raw; of
     an alarm, what stands there while it is not raised. not_available: raw, says that there is no value.
-    protections, warnings: the alarms that set it, by severity.
+    protections, warnings: the alarms that set it, by severity. page: in a multiplexed message, the
+    selector's value with which it is there; None: always.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Signal:
     not_available: int | None = None
     protections: frozenset[Alarm] = frozenset()
     warnings: frozenset[Alarm] = frozenset()
+    page: int | None = None
 
     @property
     def mask(self) -> int:
@@ -101,7 +105,10 @@ class Signal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One kind of frame. length: genuine number of data bytes. ours: whether the battery sends it."""
+    """One kind of frame. length: genuine number of data bytes. ours: whether the battery sends it.
+
+    selector: of a multiplexed message, the name of the signal that says which page a frame is.
+    """
 
     can_id: int
     extended: bool
@@ -109,6 +116,16 @@ class Message:
     length: int
     ours: bool
     signals: tuple[Signal, ...]
+    selector: str | None = None
+
+    @property
+    def pages(self) -> tuple[int | None, ...]:
+        """The selector's values, each of which is a frame of its own; one None if there is none."""
+        return tuple(sorted({one.page for one in self.signals if one.page is not None})) or (None,)
+
+    def on_page(self, page: int | None) -> tuple[Signal, ...]:
+        """The signals that stand on a page."""
+        return tuple(one for one in self.signals if one.page is None or one.page == page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +150,25 @@ class Dialect:
         little = int.from_bytes(frame.data, "little")
         big = int.from_bytes(frame.data.ljust(FRAME_BYTES, b"\0"), "big")
         size = len(frame.data)
-        there = (signal for signal in message.signals if signal.needs <= size)
+        there = [signal for signal in message.signals if signal.needs <= size]
+        if message.selector is not None:
+            page = next((one.read(little, big) for one in there if one.name == message.selector), None)
+            there = [signal for signal in there if signal.page is None or signal.page == page]
         return {signal.name: value for signal in there if (value := signal.read(little, big)) is not None}
+
+    def moved(self, offset: int) -> Dialect:
+        """The same with `offset` added to the identifiers of all that the battery sends."""
+        moved = (
+            replace(message, can_id=message.can_id + offset) if message.ours else message
+            for message in self.messages.values()
+        )
+        return replace(self, messages={(message.can_id, message.extended): message for message in moved})
+
+
+def of_profile(profile: Profile) -> Dialect:
+    """The dialect of a profile, with its identifiers; raises ConfigError as `load` does."""
+    dialect = load(profiles.dialect_path(profile))
+    return dialect.moved(profile.id_offset) if profile.id_offset else dialect
 
 
 def load(path: Path) -> Dialect:
@@ -167,6 +201,7 @@ def _message(dbc: DbcMessage) -> Message:
         length=dbc.length,
         ours=BATTERY in dbc.senders,
         signals=tuple(_signal(signal) for signal in dbc.signals),
+        selector=next((signal.name for signal in dbc.signals if signal.is_multiplexer), None),
     )
 
 
@@ -192,6 +227,7 @@ def _signal(dbc: DbcSignal) -> Signal:
         not_available=_not_available(dbc),
         protections=frozenset(Alarm(word) for word in protections),
         warnings=frozenset(Alarm(word) for word in warnings),
+        page=dbc.multiplexer_ids[0] if dbc.multiplexer_ids else None,
     )
 
 
@@ -216,8 +252,11 @@ def _problems(message: DbcMessage) -> Iterator[str]:
     where = f"frame 0x{message.frame_id:X}"
     if message.length > FRAME_BYTES:
         yield f"{where}: {message.length} data bytes; a classic frame has at most {FRAME_BYTES}"
-    if message.is_multiplexed():
-        yield f"{where}: multiplexed messages are not supported"
+    selectors = [signal for signal in message.signals if signal.is_multiplexer]
+    if len(selectors) > 1 or any(len(signal.multiplexer_ids or ()) > 1 for signal in message.signals):
+        yield f"{where}: only one selector, and one page a field, is supported"
+    if any(_kind(selector) is not Kind.CONSTANT for selector in selectors):
+        yield f"{where}: the selector of a multiplexed message has the kind constant"
     for signal in message.signals:
         for text in _signal_problems(signal, ours=BATTERY in message.senders):
             yield f"{where}, field {signal.name}: {text}"

@@ -38,7 +38,7 @@ STEP_S = 0.125
 @cache
 def _loaded(path: str) -> tuple[Profile, Dialect]:
     profile = profiles.load(path)
-    return profile, dialects.load(profiles.dialect_path(profile))
+    return profile, dialects.of_profile(profile)
 
 
 @cache

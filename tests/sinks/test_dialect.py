@@ -160,9 +160,10 @@ def write(folder: Path, messages: str, attributes: str = "") -> Path:
             "floating point is not supported",
         ),
         (
-            'BO_ 849 a: 8 Battery\n SG_ a M : 0|8@1+ (1,0) [0|1] "" X\n SG_ b m0 : 8|8@1+ (1,0) [0|1] "" X\n',
+            'BO_ 849 a: 8 Battery\n SG_ soc_pct M : 0|8@1+ (1,0) [0|1] "" X\n'
+            ' SG_ soh_pct m0 : 8|8@1+ (1,0) [0|1] "" X\n',
             "",
-            "multiplexed messages are not supported",
+            "the selector of a multiplexed message has the kind constant",
         ),
         ('BO_ 849 a: 12 Battery\n SG_ soc_pct : 0|8@1+ (1,0) [0|1] "" Inverter\n', "", "12 data bytes"),
         ('BO_ 849 a: 8 Inverter\n SG_ x : 0|8@1+ (1,0) [0|1] "" Battery\n', "", "sent by the node Battery"),
