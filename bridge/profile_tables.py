@@ -108,7 +108,7 @@ class Profile(Table):
     unknown is what is sent for a value that was never known, steps are coarser than the frame's own,
     above keeps two values apart. answers: what the inverter sends unasked; polls: what it wants an
     answer to. states: of a handshake, each with the constants that hold in it; the first one is where
-    it begins. waits_for_inverter: nothing is sent before it was heard. forget_after_s: without a frame
+    it begins. waits_for_inverter: nothing is sent before it was heard. cycle_only_unasked: the cycle is not sent while polls are answered. forget_after_s: without a frame
     of the inverter for so long it is to be waited for again, and a handshake begins anew.
     cells_assumed: cells in series that the inverter takes for granted. alarm_effect: what it makes of
     alarm bits.
@@ -145,6 +145,7 @@ class Profile(Table):
     polls: tuple[Poll, ...] = ()
     states: Mapping[str, Mapping[str, int | str]] = {}
     waits_for_inverter: bool = False
+    cycle_only_unasked: bool = False
     forget_after_s: Seconds | None = None
     cells_assumed: Annotated[int, Field(ge=1, le=512)] | None = None
     alarm_effect: Text | None = None

@@ -57,10 +57,10 @@ class Inverter:
             if signal.kind is Kind.ALARM
         ]
         self._answers = [CanFrame(one.id, bytes(one.length), one.extended) for one in profile.answers]
-        self._own = [(one.period_s, _frame(one)) for one in profile.polls if not one.seldom]
-        if profile.waits_for_inverter:
-            self._own += [(one.period_s, _frame(one)) for one in profile.answers]
-        self._said_s: dict[int, float] = {}
+        asks = [one for one in profile.polls if not one.seldom]
+        first = profile.answers if profile.waits_for_inverter else ()
+        self._own = {_frame(one): one.period_s for one in (*asks, *first)}
+        self._said_s: dict[CanFrame, float] = {}
         self._demand = demand
         self._lag = lag
         self._values: dict[str, Value] = {}
@@ -86,9 +86,9 @@ class Inverter:
     def asks(self, now: float) -> list[CanFrame]:
         """What it sends by itself by `now`: polls, and what a battery waits for that speaks second."""
         frames = []
-        for number, (period_s, frame) in enumerate(self._own):
-            if now - self._said_s.get(number, -inf) >= period_s:
-                self._said_s[number] = now
+        for frame, period_s in self._own.items():
+            if now - self._said_s.get(frame, -inf) >= period_s:
+                self._said_s[frame] = now
                 frames.append(frame)
         return frames
 

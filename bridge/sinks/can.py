@@ -24,6 +24,7 @@ from bridge.sinks.rounds import Rounds
 from bridge.sinks.talk import Talk
 
 ECHO_DEPTH = 8  # cycles: what the interface echoes is that old at the most
+UNASKED_PERIODS = 2.5  # so long without a question, a cycle goes out instead
 NOT_HEARD = "the inverter was not heard yet, and its dialect waits for it"
 OTHER_SENDER_S = 10.0  # two slow periods of genuine packs, so that a steady alarm does not flicker
 
@@ -90,7 +91,7 @@ class CanSink:
             (answer.id, answer.extended): answer for answer in (*profile.polls, *profile.answers)
         }
         self._answered_s: dict[tuple[int, bool], float] = {}
-        self._other_s = -math.inf
+        self._other_s = self._replied_s = -math.inf
         self._counts = dict.fromkeys(
             ("answers", "other_sender_frames", "echoes", "malformed", "foreign", "replies"), 0
         )
@@ -105,13 +106,16 @@ class CanSink:
         frames = self._made(decision, guard, self.profile.order)
         if self._silent is None and not self._talk.may_speak(decision.time_s):
             self._silent = NOT_HEARD
-        return () if self._silent is not None else frames
+        if self._silent is not None or self._asked(decision.time_s):
+            return ()
+        return frames
 
     def last_word(self, decision: Decision, guard: Guard) -> tuple[CanFrame, ...]:
         """`frames` before a silence; where all is said in answers, those that the inverter was given."""
-        if self.profile.order or not self._answered_s:
+        if not self._answered_s or not self.profile.polls:
             return self.frames(decision, guard)
-        return self._made(decision, guard, max((poll.send for poll in self.profile.polls), key=len))
+        polled = max((poll.send for poll in self.profile.polls), key=len)
+        return self._made(decision, guard, self.profile.order or polled)
 
     def received(self, frame: CanFrame, now: float, guard: Guard | None = None) -> tuple[CanFrame, ...]:
         """Take notice of a frame from the bus, our own echo included; the frames to answer it with.
@@ -173,7 +177,14 @@ class CanSink:
             return ()
         frames = self._made(decision, guard, reply.ids, reply.state)
         self._counts["replies"] += len(frames)
+        if frames:
+            self._replied_s = now
         return frames
+
+    def _asked(self, now: float) -> bool:
+        """Whether answers stand in for the cycle."""
+        unasked_s = now - self._replied_s
+        return self.profile.cycle_only_unasked and unasked_s < UNASKED_PERIODS * self.profile.period_s
 
     def _live(self, now: float) -> Decision | None:
         """The last decision, while it may still be acted on."""

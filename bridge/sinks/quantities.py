@@ -61,12 +61,13 @@ QUANTITIES: Mapping[str, Quantity] = {
     "full_ah": Quantity(Rounding.DOWN),
     "installed_ah": Quantity(),
     "remaining_wh": Quantity(Rounding.DOWN),  # at the present voltage
+    "remaining_fine_wh": Quantity(Rounding.DOWN),  # where a dialect says the same twice, in two steps
     "full_wh": Quantity(Rounding.DOWN),
     "cycles": Quantity(),
     "cell_count": Quantity(),
     "cell_max_v": Quantity(),
     "cell_min_v": Quantity(),
-    "cell_max_tenths_v": Quantity(),  # where a dialect says the same twice, once in steps of 0.1 V
+    "cell_max_tenths_v": Quantity(),  # the same, once in steps of 0.1 V
     "cell_min_tenths_v": Quantity(),
     "cell_delta_v": Quantity(),
     "cell_max_number": Quantity(),  # of the cell in its pack, from 1
@@ -86,7 +87,6 @@ QUANTITIES: Mapping[str, Quantity] = {
     "modules_blocking_discharge": Quantity(),
     "modules_offline": Quantity(),
     "modules_total": Quantity(),
-    "module_mask": Quantity(),  # a bit for each pack that is heard, from the lowest
 }
 """Every name that a quantity signal of a dialect may have."""
 
@@ -95,7 +95,7 @@ HELD = frozenset(
         "voltage_v", "soc_pct", "soc_hires_pct", "soh_pct", "remaining_ah", "full_ah", "installed_ah",
         "cycles", "cell_max_v", "cell_min_v", "cell_delta_v",
         "temperature_c", "temperature_max_c", "temperature_min_c", "temperature_max_k", "temperature_min_k",
-        "remaining_wh", "full_wh", "cell_max_tenths_v", "cell_min_tenths_v",
+        "remaining_wh", "remaining_fine_wh", "full_wh", "cell_max_tenths_v", "cell_min_tenths_v",
     }
 )  # fmt: skip
 """What changes slowly: while it is unknown, its last known value is the best to show."""
@@ -104,7 +104,6 @@ Known = Mapping[str, float | str]
 Values = Mapping[str, float | str | None]
 
 LABEL_LETTERS = 8
-MASK_BITS = 16
 IDLE_A = 0.1  # the smallest current that the wires can say
 IDLE, CHARGING, DISCHARGING = 1.0, 2.0, 3.0
 IDLE_LAST = {IDLE: 3.0, CHARGING: 1.0, DISCHARGING: 2.0}
@@ -129,7 +128,6 @@ def values_of(decision: Decision) -> dict[str, float | str | None]:
         "modules_blocking_discharge": decision.bank.packs_blocking_discharge,
         "modules_offline": max(0, decision.bank.pack_count - decision.bank.packs_online),
         "modules_total": decision.bank.pack_count,
-        "module_mask": (1 << min(decision.bank.packs_online, MASK_BITS)) - 1,
     }
 
 
@@ -187,7 +185,8 @@ def _measured(bank: Bank) -> dict[str, float | str | None]:
         "remaining_ah": bank.remaining_ah,
         "full_ah": bank.full_ah,
         "installed_ah": bank.full_ah if bank.design_ah is None else bank.design_ah,
-        "remaining_wh": _energy_wh(bank.remaining_ah, bank.voltage_v),
+        "remaining_wh": (remaining_wh := _energy_wh(bank.remaining_ah, bank.voltage_v)),
+        "remaining_fine_wh": remaining_wh,
         "full_wh": _energy_wh(bank.full_ah, bank.voltage_v),
         "cycles": bank.cycles,
         "cell_count": bank.cells,
