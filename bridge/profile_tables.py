@@ -50,7 +50,7 @@ class Above(Table):
 
 
 class Answer(Table):
-    """A frame that the inverter sends: for the status only, never a condition for sending to it.
+    """A frame that the inverter sends: for the status, and where a battery waits for its inverter.
 
     may_be_late_s: after so long without one the inverter counts as not heard.
     """
@@ -108,10 +108,10 @@ class Profile(Table):
     unknown is what is sent for a value that was never known, steps are coarser than the frame's own,
     above keeps two values apart. answers: what the inverter sends unasked; polls: what it wants an
     answer to. states: of a handshake, each with the constants that hold in it; the first one is where
-    it begins. waits_for_inverter: nothing is sent before it was heard. cycle_only_unasked: the cycle is not sent while polls are answered. forget_after_s: without a frame
-    of the inverter for so long it is to be waited for again, and a handshake begins anew.
-    cells_assumed: cells in series that the inverter takes for granted. alarm_effect: what it makes of
-    alarm bits.
+    it begins. waits_for_inverter: nothing is sent before it was heard. cycle_only_unasked: the cycle is
+    not sent while polls are answered. forget_after_s: without a frame of the inverter for so long it is
+    to be waited for again, and a handshake begins anew. cells_assumed: cells in series that the
+    inverter takes for granted. alarm_effect: what it makes of alarm bits.
     """
 
     path: Path = Field(validation_alias=PATH_KEY, exclude=True)

@@ -47,7 +47,8 @@ def schema() -> dict[str, object]:
     found = Profile.model_json_schema(by_alias=True)
     found["properties"].pop(PATH_KEY)
     found["required"].remove(PATH_KEY)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "packbridge profile"} | found
+    found |= {"title": "packbridge profile", "$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return found
 
 
 def names() -> list[str]:

@@ -83,7 +83,7 @@ class CanSink:
         self._last_voltage_v: float | None = None
         self._lost_since_s: float | None = None
         self._silent: str | None = None
-        self._clamped: tuple[str, ...] = ()
+        self._clamped: dict[tuple[int, ...], frozenset[str]] = {}  # by the frames that it concerns
         self._sent_data: dict[tuple[int, bool], deque[bytes]] = {
             key: deque(maxlen=ECHO_DEPTH) for key in self._encoder.ids
         }
@@ -162,7 +162,7 @@ class CanSink:
             other_sender=now - self._other_s <= OTHER_SENDER_S,
             silent=self._silent,
             handshake=self._talk.now_in(now),
-            clamped=self._clamped,
+            clamped=tuple(sorted({name for names in self._clamped.values() for name in names})),
             **self._counts,
         )
 
@@ -205,8 +205,7 @@ class CanSink:
             return ()
         state = self._talk.state if state is None else state
         frames = self._encoder.encode(full, final.protections, final.warnings, order=order, state=state)
-        if order:
-            self._clamped = tuple(sorted(self._encoder.clamped))
+        self._clamped[order] = frozenset(self._encoder.clamped)
         self._remember(frames)
         self.sent = final
         return frames

@@ -153,4 +153,6 @@ def alarm_bits(values: dict[str, Any]) -> list[str]:
 
 
 def frames_of(vector: dict[str, Any]) -> tuple[CanFrame, ...]:
-    return tuple(CanFrame(one["id"], bytes.fromhex(one["data"])) for one in vector["frames"])
+    return tuple(
+        CanFrame(one["id"], bytes.fromhex(one["data"]), one.get("ext", False)) for one in vector["frames"]
+    )

@@ -160,8 +160,7 @@ def write(folder: Path, messages: str, attributes: str = "") -> Path:
             "floating point is not supported",
         ),
         (
-            'BO_ 849 a: 8 Battery\n SG_ soc_pct M : 0|8@1+ (1,0) [0|1] "" X\n'
-            ' SG_ soh_pct m0 : 8|8@1+ (1,0) [0|1] "" X\n',
+            'BO_ 849 a: 8 Battery\n SG_ soc_pct M : 0|8@1+ (1,0) [0|1] "" X\n',
             "",
             "the selector of a multiplexed message has the kind constant",
         ),

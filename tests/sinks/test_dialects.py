@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from bridge.model import Alarm, CanFrame
 from bridge.sinks import dialect as dialects
 from bridge.sinks.can import CanSink
 from bridge.sinks.dialect import Dialect
-from tests.sinks.helpers import decision, unguarded
+from tests.sinks.helpers import conversation, decision, frames_of, unguarded
 
 CAPTURES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "can_dialects.json").read_text("utf-8")
@@ -45,7 +46,7 @@ def dialect(name: str) -> Dialect:
     return dialects.load(profiles.folders()[-1] / "dialects" / f"{name}.dbc")
 
 
-def decoded(name: str, frames: list[CanFrame]) -> dict[str, Any]:
+def decoded(name: str, frames: Iterable[CanFrame]) -> dict[str, Any]:
     found = {key: value for frame in frames for key, value in dialect(name).decode(frame).items()}
     return {key: value.rstrip("\0") if isinstance(value, str) else value for key, value in found.items()}
 
@@ -59,13 +60,13 @@ def sent(profile: str, **changes: Any) -> dict[int, str]:
     """The frames of one cycle as hexadecimal digits, by identifier."""
     sink = CanSink("house", profiles.load(profile))
     given = {"bank": FULL_BANK, **changes}
-    return {frame.can_id: frame.data.hex(" ").upper() for frame in sink.frames(decision(**given), unguarded)}
+    told = conversation(sink, decision(**given))
+    return {frame.can_id: frame.data.hex(" ").upper() for frame in told}
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture["name"])
 def test_captures_decode_to_what_is_known_of_them(capture: dict[str, Any]) -> None:
-    frames = [CanFrame(one["id"], bytes.fromhex(one["data"])) for one in capture["frames"]]
-    found = decoded(capture["dialect"], frames)
+    found = decoded(capture["dialect"], frames_of(capture))
     expected = dict(capture["expect"])
     for key, raised in (("raised", True), ("cleared", False)):
         if key in expected:
