@@ -5,7 +5,7 @@ What a quantity becomes on the wire is `plan`'s; here is which frames there are,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from bridge.errors import ConfigError
 from bridge.model import Alarm, CanFrame
@@ -19,8 +19,10 @@ from bridge.sinks.quantities import Known
 class Encoder:
     """Makes the frames for one inverter. Raises ConfigError if profile and dialect don't fit.
 
-    dialect: with the profile's identifiers. clamped: quantities of the last encoding that were too
-    large for their place and went as the largest that fits.
+    dialect: with the profile's identifiers. names: the quantities that `encode` can say. required: those
+    that it must be given; the frames that need another one are left out without it. ids: the
+    identifiers that we send, with whether they have 29 bits. clamped: quantities of the last encoding
+    that were too large for their place and went as the largest that fits.
     """
 
     def __init__(self, profile: Profile, dialect: Dialect) -> None:
@@ -35,22 +37,11 @@ class Encoder:
             for state, constants in (profile.states or {"": {}}).items()
         }
         self._first = next(iter(self._plans))
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The quantities that `encode` can say."""
-        signals = (signal for plan in self._all() for signal in plan.message.signals)
-        return frozenset(one.name for one in signals if one.kind in {Kind.QUANTITY, Kind.LABEL})
-
-    @property
-    def required(self) -> frozenset[str]:
-        """Those that it must be given. The frames that need another one are left out without it."""
-        return frozenset(name for plan in self._all() if not plan.optional for name in plan.needs)
-
-    @property
-    def ids(self) -> frozenset[tuple[int, bool]]:
-        """The identifiers that we send, with whether they have 29 bits."""
-        return frozenset((plan.message.can_id, plan.message.extended) for plan in self._all())
+        plans = [plan for found in self._plans[self._first].values() for plan in found]
+        signals = [signal for plan in plans for signal in plan.message.signals]
+        self.names = frozenset(one.name for one in signals if one.kind in {Kind.QUANTITY, Kind.LABEL})
+        self.required = frozenset(name for plan in plans if not plan.optional for name in plan.needs)
+        self.ids = frozenset((plan.message.can_id, plan.message.extended) for plan in plans)
 
     def encode(
         self,
@@ -77,9 +68,6 @@ class Encoder:
             for plan in plans[can_id]
             if not plan.optional or plan.needs <= known
         )
-
-    def _all(self) -> Iterator[Plan]:
-        return (plan for plans in self._plans[self._first].values() for plan in plans)
 
     def _spread(self, values: Known) -> Known:
         """The values with those that the inverter wants above another one raised."""
