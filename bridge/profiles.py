@@ -18,10 +18,20 @@ from pydantic_core import ErrorDetails
 
 import bridge
 from bridge.errors import ConfigError, did_you_mean
-from bridge.profile_tables import NEXT_TO_NOTHING_A, PATH_KEY, TABLES, Above, Answer, Poll, Profile, Range
+from bridge.profile_tables import (
+    NEXT_TO_NOTHING_A,
+    PATH_KEY,
+    TABLES,
+    Above,
+    Answer,
+    Poll,
+    Profile,
+    Range,
+    Slow,
+)
 
 __all__ = [
-    "NEXT_TO_NOTHING_A", "Above", "Answer", "Poll", "Profile", "Range",
+    "NEXT_TO_NOTHING_A", "Above", "Answer", "Poll", "Profile", "Range", "Slow",
     "dialect_path", "folders", "load", "names", "schema",
 ]  # fmt: skip
 
