@@ -102,16 +102,18 @@ class Profile(Table):
     their own. optional: those that are left out while one of their values is not known. pad_to: bytes
     that each frame has at least. stop: what CVL is sent while CCL is 0, "pack-voltage" (never below the
     battery's present voltage) or "decided". hold_soc_ends: 100 % is only said while CCL is 0, 0 % only
-    while DCL is 0. dead_man_s: without a fresh decision for so long we are silent. silence_after_s:
-    with all packs lost for so long we are silent too. comm_fault_s: so long after our silence the
-    inverter reports a loss of its battery. constants, unknown, ranges, steps, above: by signal name;
-    unknown is what is sent for a value that was never known, steps are coarser than the frame's own,
-    above keeps two values apart. answers: what the inverter sends unasked; polls: what it wants an
-    answer to. states: of a handshake, each with the constants that hold in it; the first one is where
-    it begins. waits_for_inverter: nothing is sent before it was heard. cycle_only_unasked: the cycle is
-    not sent while polls are answered. forget_after_s: without a frame of the inverter for so long it is
-    to be waited for again, and a handshake begins anew. cells_assumed: cells in series that the
-    inverter takes for granted. alarm_effect: what it makes of alarm bits.
+    while DCL is 0. soc_says_stop: 100 % is said while only CCL is 0, and 0 % while only DCL is, to
+    inverters that heed SoC and no limits. dead_man_s: without a fresh decision for so long we are
+    silent. silence_after_s: with all packs lost for so long we are silent too. comm_fault_s: so long
+    after our silence the inverter reports a loss of its battery. constants, unknown, ranges, steps,
+    above: by signal name; unknown is what is sent for a value that was never known, steps are coarser
+    than the frame's own, above keeps two values apart. answers: what the inverter sends unasked; polls:
+    what it wants an answer to. states: of a handshake, each with the constants that hold in it; the
+    first one is where it begins. waits_for_inverter: nothing is sent before it was heard.
+    cycle_only_unasked: the cycle is not sent while polls are answered. forget_after_s: without a frame
+    of the inverter for so long it is to be waited for again, and a handshake begins anew.
+    cells_assumed: cells in series that the inverter takes for granted. alarm_effect: what it makes of
+    alarm bits.
     """
 
     path: Path = Field(validation_alias=PATH_KEY, exclude=True)
@@ -136,6 +138,7 @@ class Profile(Table):
     silence_after_s: Seconds | None = None
     stop: Literal["pack-voltage", "decided"] = "decided"
     hold_soc_ends: bool = False
+    soc_says_stop: bool = False
     constants: Mapping[str, int | str] = {}
     unknown: Mapping[str, Number] = {}
     ranges: Mapping[str, Range] = {}

@@ -35,6 +35,7 @@ def warnings(draft: Draft) -> list[Problem]:
         *[problem for pack in draft.packs for problem in unprotected(pack)],
         *_no_inverter(draft),
         *_untested_profile(draft),
+        *_other_cells(draft),
     ]
 
 
@@ -79,3 +80,18 @@ def _untested_profile(draft: Draft) -> Iterator[Problem]:
                 f"{profile.name} was made from documents and tried by nobody that we know of; begin with "
                 "small limits, and compare what the inverter shows with what it is sent",
             )
+
+
+def _other_cells(draft: Draft) -> Iterator[Problem]:
+    for name, table in draft.file.inverters.items():
+        profile = None if table.profile is None else profiles.load(draft.profile(table.profile))
+        if profile is None or profile.cells_assumed is None:
+            continue
+        for pack in draft.packs:
+            cells = pack.number("cells")
+            if cells is not None and cells != profile.cells_assumed:
+                yield Problem(
+                    ("inverters", name, "profile"),
+                    f"{profile.name} takes every battery for one of {profile.cells_assumed} cells in series, "
+                    f"and {pack.name} has {cells:g}; see packbridge profiles show {profile.name}",
+                )

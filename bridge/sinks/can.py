@@ -18,7 +18,7 @@ from bridge.profiles import Answer, Profile
 from bridge.sinks import dialect as dialects
 from bridge.sinks.dialect import Dialect
 from bridge.sinks.encoder import Encoder
-from bridge.sinks.policy import Guard, settle
+from bridge.sinks.policy import Guard, settle, stopped_by_soc
 from bridge.sinks.quantities import HELD, Known, filled, values_of
 from bridge.sinks.rounds import Rounds
 from bridge.sinks.talk import Talk
@@ -215,7 +215,8 @@ class CanSink:
         values = values_of(final)
         self._known |= {name: value for name in HELD if (value := values.get(name)) is not None}
         needed = self._encoder.required
-        return filled(values, needed, self._known, self.profile.unknown, wanted=self._encoder.names)
+        full = filled(values, needed, self._known, self.profile.unknown, wanted=self._encoder.names)
+        return stopped_by_soc(full, final) if full is not None and self.profile.soc_says_stop else full
 
     def _ours(self, data: bytes, sent: deque[bytes], now: float) -> None:
         """A frame with one of our identifiers: an echo if we sent just that lately, else a rival.

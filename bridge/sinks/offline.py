@@ -16,7 +16,7 @@ from bridge.model import Alarm, Bank, CanFrame, Decision
 from bridge.profiles import Profile
 from bridge.sinks import dialect as dialects
 from bridge.sinks.encoder import Encoder
-from bridge.sinks.policy import settle
+from bridge.sinks.policy import settle, stopped_by_soc
 from bridge.sinks.quantities import filled, values_of
 
 Json = Mapping[str, object]
@@ -82,8 +82,9 @@ class OfflineEncoder:
             unknown = [name for name in sorted(self._encoder.required) if values.get(name) is None]
             missing = [name for name in unknown if name not in self._profile.unknown]
             raise ConfigError(*(f"{name}: missing" for name in missing))
+        said = stopped_by_soc(full, final) if self._profile.soc_says_stop else full
         order = self._profile.sent_ids
-        return self._encoder.encode(full, final.protections, final.warnings, order=order)
+        return self._encoder.encode(said, final.protections, final.warnings, order=order)
 
 
 def candump(time_s: float, channel: str, frame: CanFrame) -> str:

@@ -252,6 +252,6 @@ def test_a_battery_with_an_address_has_other_identifiers_and_its_inverter_the_sa
 
 
 def test_a_field_that_is_on_several_pages_is_refused(tmp_path: Path) -> None:
-    several = PAGED.split(" SG_ soh_pct")[0] + "SG_MUL_VAL_ 2147500816 soc_pct page 0-1;\n"
+    several = PAGED.split(" SG_ soh_pct", maxsplit=1)[0] + "SG_MUL_VAL_ 2147500816 soc_pct page 0-1;\n"
     with pytest.raises(ConfigError, match="one page a field"):
         dialects.load(write(tmp_path, several, SELECTOR))

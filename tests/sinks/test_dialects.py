@@ -182,6 +182,11 @@ def test_sol_ark_gets_eight_bytes_in_every_frame_and_the_capacity() -> None:
     assert frames[0x379].startswith("30 02")
 
 
+@pytest.mark.parametrize(("profile", "voltage"), [("sol-ark", "C0 14"), ("sol-ark-tenths", "13 02")])
+def test_sol_ark_gets_its_voltage_in_the_steps_that_its_firmware_reads(profile: str, voltage: str) -> None:
+    assert sent(profile)[0x356].startswith(voltage)
+
+
 def test_byd_packs_name_themselves_as_in_the_capture() -> None:
     frames = sent("byd-lv")
     assert frames[0x35E] == "42 59 44 00 00 00 00 00"
