@@ -87,11 +87,11 @@ def _other_cells(draft: Draft) -> Iterator[Problem]:
         profile = None if table.profile is None else profiles.load(draft.profile(table.profile))
         if profile is None or profile.cells_assumed is None:
             continue
-        for pack in draft.packs:
-            cells = pack.number("cells")
-            if cells is not None and cells != profile.cells_assumed:
-                yield Problem(
-                    ("inverters", name, "profile"),
-                    f"{profile.name} takes every battery for one of {profile.cells_assumed} cells in series, "
-                    f"and {pack.name} has {cells:g}; see packbridge profiles show {profile.name}",
-                )
+        others = [pack for pack in draft.packs if pack.number("cells") not in {None, profile.cells_assumed}]
+        if others:
+            yield Problem(
+                ("inverters", name, "profile"),
+                f"{profile.name} takes every battery for one of {profile.cells_assumed} cells in series, "
+                f"and {others[0].name} has {others[0].number('cells'):g}; "
+                f"see packbridge profiles show {profile.name}",
+            )
