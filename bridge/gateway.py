@@ -148,7 +148,8 @@ class Gateway:
         return [
             Send(inverter.link, frame)
             for inverter in self.config.inverters
-            for frame in self.sinks[inverter.name].due(now, self._guard(now))
+            if (sink := self.sinks.get(inverter.name)) is not None
+            for frame in sink.due(now, self._guard(now))
         ]
 
     def _outputs(self, outputs: list[tuple[str, Output]], now: float) -> list[Action]:
