@@ -164,6 +164,8 @@ async def _live(plant: Plant, inverter: Inverter, bitrate: int) -> None:
         next_s = loop.time()
         while True:
             now = loop.time()
+            for frame in inverter.asks(now):
+                port.write(frame)
             plant.advance(now, inverter.step(now, plant.bus_voltage_v))
             next_s = max(next_s + STEP_S, now)
             await asyncio.sleep(next_s - now)

@@ -99,7 +99,7 @@ class Gateway:
         if now >= self._decide_at_s and not self.stopping:
             actions += self._decide(now)
             actions += self._save(now)
-        return actions
+        return actions if self.stopping else actions + self._seldom(now)
 
     def restore(self, state: Mapping[str, object], now: float, away_s: float) -> None:
         """Before the first event: go on from what an earlier run asked to `Save`, so long ago."""
@@ -108,7 +108,7 @@ class Gateway:
     def next_wakeup(self) -> float:
         """When a `Tick` is due at the latest."""
         decide_s = math.inf if self.stopping else self._decide_at_s
-        return min(decide_s, self.sources.next_wakeup())
+        return min(decide_s, self.sources.next_wakeup(), *(sink.next_s() for sink in self.sinks.values()))
 
     def members(self, now: float) -> tuple[Member, ...]:
         """All configured packs, as the battery sees them."""
@@ -155,11 +155,23 @@ class Gateway:
         return [Report(Level.WARNING, "link_down", {"link": link, "reason": reason})]
 
     def _received(self, link: str, payload: Payload, now: float) -> list[Action]:
+        actions: list[Action] = []
         if isinstance(payload, CanFrame):
             for inverter in self.config.inverters:
                 if inverter.link == link:
-                    self.sinks[inverter.name].received(payload, now)
-        return self._outputs(self.sources.received(link, payload, now), now)
+                    guard = None if self.stopping else self._guard(now)
+                    replies = self.sinks[inverter.name].received(payload, now, guard)
+                    actions += [Send(link, frame) for frame in replies]
+        return actions + self._outputs(self.sources.received(link, payload, now), now)
+
+    def _seldom(self, now: float) -> list[Action]:
+        """Frames that are no part of a cycle, and due."""
+        return [
+            Send(inverter.link, frame)
+            for inverter in self.config.inverters
+            if (sink := self.sinks.get(inverter.name)) is not None
+            for frame in sink.due(now, self._guard(now))
+        ]
 
     def _outputs(self, outputs: list[tuple[str, Output]], now: float) -> list[Action]:
         actions: list[Action] = []
@@ -237,12 +249,14 @@ class Gateway:
             full_charge_request=False,
         )
         self.decision = zero
-        last_words = [Finish(name, sink.frames(zero, self._guard(now))) for name, sink in self.sinks.items()]
+        last_words = [
+            Finish(name, sink.last_word(zero, self._guard(now))) for name, sink in self.sinks.items()
+        ]
         return [*last_words, Save(self.aggregator.state())]
 
     def _guard(self, now: float) -> Callable[[Decision], Decision]:
-        members = self.aggregator.members(now)
-        return lambda decision: guard(decision, members, self.config.bank, now)
+        """The guard of this moment. It looks at the packs when it is asked: few frames are answered."""
+        return lambda decision: guard(decision, self.aggregator.members(now), self.config.bank, now)
 
     def _complain(self, event: str, fields: Mapping[str, object], now: float) -> list[Action]:
         """A complaint that may repeat each second: said once a minute, with how often it came."""
@@ -259,6 +273,9 @@ class Gateway:
         reports: list[Action] = []
         for name, sink in self.sinks.items():
             status = sink.status(now)
+            if status.clamped:
+                values = ", ".join(status.clamped)
+                reports += self._complain("clamped", {"inverter": name, "values": values}, now)
             news = (status.inverter_heard, status.other_sender, status.silent)
             if self._news.get(name) == news:
                 continue

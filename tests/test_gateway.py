@@ -89,6 +89,7 @@ class World:
     armed: list[tuple[float, Arm]] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     finished: list[Finish] = field(default_factory=list)
+    sent: list[CanFrame] = field(default_factory=list)
     _replies: list[tuple[float, str, bytes]] = field(default_factory=list)
 
     def event(self, event: Event) -> None:
@@ -117,7 +118,10 @@ class World:
 
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
-            if isinstance(action, Send):
+            if isinstance(action, Send) and isinstance(action.payload, CanFrame):
+                assert action.link == CAN
+                self.sent.append(action.payload)
+            elif isinstance(action, Send):
                 assert isinstance(action.payload, bytes)
                 port = self.ports[action.link]
                 for answer in port.device.receive(action.payload, port.state(self.now)):
@@ -131,8 +135,8 @@ class World:
                 self.reports.append(action)
 
 
-def world(*, connect: bool = True) -> World:
-    sink = CanSink("house", profiles.load("deye-lv"), ceiling_v=16 * 3.55)
+def world(profile: str = "deye-lv", *, connect: bool = True) -> World:
+    sink = CanSink("house", profiles.load(profile), ceiling_v=16 * 3.55)
     made = World(
         Gateway(config.parse(CONFIG, "test"), {"house": sink}, 0.0),
         {port: Port(load("jbd").device(Options(cells=CELLS))) for port in ("/dev/one", "/dev/two")},
@@ -398,3 +402,68 @@ def test_an_inverter_that_is_not_heard_keeps_its_part() -> None:
     made.run(200)
     assert sinks["barn"].status(made.now).inverter_heard is False
     assert told_in(made, sinks["house"], "charge_current_limit_a") == before
+
+
+# Inverters that ask
+
+POLL = CanFrame(0x4200, bytes(8), True)
+
+
+def told(made: World) -> dict[str, Value]:
+    """What an inverter knows from an answer to its poll."""
+    made.sent.clear()
+    made.event(Received(CAN, POLL))
+    dialect = made.gateway.sinks["house"].dialect
+    return {name: value for frame in made.sent for name, value in dialect.decode(frame).items()}
+
+
+def test_a_poll_is_answered_at_once_with_the_limits_of_the_moment() -> None:
+    made = world("solis-hv")
+    assert told(made) == {}
+    made.run(12)
+    view = told(made)
+    assert made.armed[-1][1].frames == ()
+    assert float(view["charge_current_limit_a"]) > 50
+    assert view["voltage_v"] == 52.8
+    made.event(LinkDown("/dev/one", "gone"))
+    made.run(0.1)
+    assert float(told(made)["charge_current_limit_a"]) < float(view["charge_current_limit_a"])
+
+
+def test_an_engine_that_did_not_decide_for_long_answers_no_poll() -> None:
+    made = world("solis-hv")
+    made.run(12)
+    made.now += made.gateway.sinks["house"].profile.dead_man_s
+    assert told(made) == {}
+
+
+def test_a_polled_inverter_gets_a_last_word_and_then_silence() -> None:
+    made = world("solis-hv")
+    made.run(12)
+    told(made)
+    made.event(Stop())
+    (finish,) = made.finished
+    dialect = made.gateway.sinks["house"].dialect
+    view = {name: value for frame in finish.frames for name, value in dialect.decode(frame).items()}
+    assert limits(view) == (0, 0)
+    assert told(made) == {}
+
+
+def test_frames_that_are_no_part_of_the_cycle_go_out_in_their_own_time() -> None:
+    made = world("fronius-byd-hv")
+    made.run(12)
+    assert made.sent == []
+    for _ in range(60):
+        made.event(Received(CAN, CanFrame(0x091, bytes(8))))
+        made.run(1)
+    assert [one.can_id for one in made.sent].count(0x150) == 6
+    assert [frame.can_id for frame in made.armed[-1][1].frames] == [0x110]
+
+
+def test_a_value_that_is_too_large_for_the_wire_is_reported_once_a_minute() -> None:
+    made = world()
+    narrow = profiles.load("deye-lv").model_copy(update={"ranges": {"soc_pct": profiles.Range(max=50.0)}})
+    made.gateway.sinks["house"] = CanSink("house", narrow)
+    made.run(100)
+    clamped = [report.fields["values"] for report in made.reports if report.event == "clamped"]
+    assert clamped == ["soc_pct", "soc_pct"]

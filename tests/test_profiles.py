@@ -10,6 +10,9 @@ from bridge.errors import ConfigError
 SHIPPED = profiles.folders()[-1]
 TEXT = (SHIPPED / "inverters" / "deye-lv.toml").read_text("utf-8")
 
+POLL_AT = "[[answers]]\nid = 0x305\nperiod_s = 1.0\nmay_be_late_s = 60.0"
+POLL = "[[polls]]\nid = 0x305\nperiod_s = 1.0\nmay_be_late_s = 60.0\n"
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -127,7 +130,7 @@ def test_an_unknown_dialect_is_named_with_those_that_there_are(tmp_path: Path) -
 def test_an_unknown_name_gets_a_suggestion() -> None:
     with pytest.raises(
         ConfigError,
-        match=r'unknown profile \'deye-vl\'; known: byd-lv, deye-lv, .*\. Did you mean "deye-lv"\?',
+        match=r'unknown profile \'deye-vl\'; known: afore, byd-lv, .*\. Did you mean "deye-lv"\?',
     ):
         profiles.load("deye-vl")
 
@@ -196,6 +199,15 @@ def test_the_home_is_used_where_no_configuration_folder_is_set(monkeypatch: pyte
             "unknown.charge_current_limit_a: a limit is always known",
         ),
         ('transport = "can"', 'transport = "can"\npath = "x"', "path: unknown key"),
+        ("order = [0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E]", "order = []", "order: empty"),
+        (POLL_AT, "[[polls]]\nid = 0x305\nsned = [0x351]", 'Did you mean "send"?'),
+        (POLL_AT, POLL + 'data = "1"', "polls[0].data: '1' String should match pattern"),
+        (POLL_AT, POLL + 'data = "01 02"\nlength = 1', "polls[0].data: more than its 1 bytes"),
+        (POLL_AT, POLL + 'when = ["closed"]', "polls[0].when: there is no state 'closed' in states"),
+        (POLL_AT, POLL + 'then = "closed"', "polls[0].then: there is no state 'closed' in states"),
+        (POLL_AT, "[states]\nopen = {}\n\n" + POLL_AT, "forget_after_s: missing"),
+        ("pad_to = 8", "waits_for_inverter = true\npad_to = 8", "forget_after_s: missing"),
+        (POLL_AT, "[[slow]]\nperiod_s = 10\norder = []\n\n" + POLL_AT, "slow[0].order: () "),
         ('transport = "can"', "transport = ", "at line"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import typer
@@ -74,6 +75,19 @@ def show_profile(
     Console().print(_sheet(profile), soft_wrap=False)
 
 
+@app.command(
+    "schema",
+    epilog="""[b]Examples[/b]
+
+packbridge profiles schema > profile.schema.json""",
+)
+def print_schema() -> None:
+    """The JSON Schema of a profile, for editors that check and complete while you write one."""
+    from bridge import profiles
+
+    typer.echo(json.dumps(profiles.schema(), indent=2))
+
+
 def _sheet(profile: Profile) -> Table:
     from rich.table import Table
     from rich.text import Text
@@ -94,27 +108,69 @@ def _sheet(profile: Profile) -> Table:
 
 def _sections(profile: Profile) -> dict[str, list[str]]:
     wiring = profile.wiring
-    fault = f", shown as {profile.comm_fault_shown}" if profile.comm_fault_shown else ""
-    known = "" if profile.comm_fault_evidence == "known" else " (assumed: no source states it)"
-    frames = " ".join(f"0x{can_id:X}" for can_id in profile.order)
     return {
         "Socket": [wiring.socket],
         "Pins": [f"{pin}  {meaning}" for pin, meaning in wiring.pins.items()],
         "Bus": [f"{profile.bitrate // 1000} kbit/s; {wiring.termination}"],
         "": list(wiring.notes),
         "Menu": [f"{number}. {step}" for number, step in enumerate(profile.menu, start=1)],
-        "Dialect": [f"{profile.dialect}, every {profile.period_s:g} s: {frames}"],
-        "Names": [f"{name}: {value!r}" for name, value in profile.constants.items()],
+        "Dialect": [profile.dialect, *_speech(profile)],
+        "Names": [f"{name}: {value!r}" for name, value in profile.constants.items()] or ["none"],
         "Answers": [
-            f"0x{one.id:X} about every {one.period_s:g} s; missed after {one.may_be_late_s:g} s"
+            f"{_hex([one.id])} about every {one.period_s:g} s; missed after {one.may_be_late_s:g} s"
             for one in profile.answers
         ]
         or ["nothing"],
-        "If we stop": [
-            f"we are silent {profile.dead_man_s:g} s after the last decision;",
-            f"the inverter reports a fault {profile.comm_fault_s:g} s later{known}{fault}",
-        ],
+        "No current": _no_current(profile),
+        "Alarms": [profile.alarm_effect or "what it makes of them is not known"],
+        "If we stop": _silence(profile),
         "Beware": [f"- {quirk}" for quirk in profile.quirks] or ["nothing known"],
         "Evidence": [EVIDENCE[profile.evidence], *(f"- {source}" for source in profile.sources)],
         "File": [str(profile.path)],
     }
+
+
+def _hex(ids: Iterable[int]) -> str:
+    return " ".join(f"0x{can_id:X}" for can_id in ids)
+
+
+def _speech(profile: Profile) -> list[str]:
+    """What is sent when, and in which form."""
+    lines = []
+    if profile.order:
+        unasked = ", while it does not ask" if profile.cycle_only_unasked else ""
+        lines.append(f"every {profile.period_s:g} s{unasked}: {_hex(profile.order)}")
+    lines += [f"every {group.period_s:g} s: {_hex(group.order)}" for group in profile.slow]
+    for poll in profile.polls:
+        if poll.send:
+            when = f" in state {', '.join(poll.when)}" if poll.when else ""
+            then = f", then {poll.then}" if poll.then else ""
+            lines.append(f"to {_hex([poll.id])} {poll.data or '..'}{when}: {_hex(poll.send)}{then}")
+    lines.append("every frame of 8 bytes" if profile.pad_to else "frames of their genuine lengths")
+    if profile.id_offset:
+        lines.append(f"0x{profile.id_offset:X} is added to these identifiers")
+    if profile.waits_for_inverter:
+        lines.append("nothing before the inverter was heard")
+    return lines
+
+
+def _no_current(profile: Profile) -> list[str]:
+    lines = ["CVL stays at the battery's voltage" if profile.stop == "pack-voltage" else "CVL as decided"]
+    charge = profile.ranges.get("charge_current_limit_a")
+    least_a = None if charge is None else charge.min
+    lines.append("CCL and DCL 0" if not least_a else f"CCL and DCL {least_a:g} A, because 0 is ignored")
+    for name, within in profile.ranges.items():
+        ends = ["" if end is None else f"{end:g}" for end in (within.min, within.max)]
+        lines.append(f"{name} is kept to {ends[0]}..{ends[1]}")
+    if profile.cells_assumed is not None:
+        lines.append(f"it takes the battery for {profile.cells_assumed} cells in series")
+    return lines
+
+
+def _silence(profile: Profile) -> list[str]:
+    fault = f", shown as {profile.comm_fault_shown}" if profile.comm_fault_shown else ""
+    known = "" if profile.comm_fault_evidence == "known" else " (assumed: no source states it)"
+    lines = [f"we are silent {profile.dead_man_s:g} s after the last decision;"]
+    if profile.silence_after_s is not None:
+        lines.append(f"and {profile.silence_after_s:g} s after all packs were lost;")
+    return [*lines, f"the inverter reports a fault {profile.comm_fault_s:g} s later{known}{fault}"]

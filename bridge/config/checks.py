@@ -50,6 +50,7 @@ def warnings(draft: Draft) -> list[Problem]:
         *_no_inverter(draft),
         *_untested_profile(draft),
         *division_warnings(draft),
+        *_other_cells(draft),
     ]
 
 
@@ -93,4 +94,19 @@ def _untested_profile(draft: Draft) -> Iterator[Problem]:
                 ("inverters", name, "profile"),
                 f"{profile.name} was made from documents and tried by nobody that we know of; begin with "
                 "small limits, and compare what the inverter shows with what it is sent",
+            )
+
+
+def _other_cells(draft: Draft) -> Iterator[Problem]:
+    for name, table in draft.file.inverters.items():
+        profile = None if table.profile is None else profiles.load(draft.profile(table.profile))
+        if profile is None or profile.cells_assumed is None:
+            continue
+        others = [pack for pack in draft.packs if pack.number("cells") not in {None, profile.cells_assumed}]
+        if others:
+            yield Problem(
+                ("inverters", name, "profile"),
+                f"{profile.name} takes every battery for one of {profile.cells_assumed} cells in series, "
+                f"and {others[0].name} has {others[0].number('cells'):g}; "
+                f"see packbridge profiles show {profile.name}",
             )

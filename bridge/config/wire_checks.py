@@ -16,8 +16,7 @@ from bridge.model import CanFrame
 from bridge.profiles import Profile
 from bridge.protocols import contract
 from bridge.protocols.contract import Message, Spec
-
-STANDARD_ID_MAX = 0x7FF
+from bridge.sinks import dialect as dialects
 
 
 def check_wires(draft: Draft) -> Iterator[Problem]:
@@ -150,8 +149,11 @@ def _beside_inverter(link: PackDraft, inverter: str, port: str, profile: Profile
 def _taken_for_a_pack(protocol: contract.Entry, profile: Profile) -> list[str]:
     """Which of the frames that an inverter is sent a protocol would read as a pack's."""
     decoder, found = protocol.decoder(), []
-    for can_id in profile.order:
-        frame = CanFrame(can_id, bytes(8), extended=can_id > STANDARD_ID_MAX)
+    ours = dialects.of_profile(profile).messages
+    for can_id, extended in sorted(ours):
+        if can_id - profile.id_offset not in profile.sent_ids or not ours[can_id, extended].ours:
+            continue
+        frame = CanFrame(can_id, bytes(8), extended)
         if any(isinstance(item, Message) for item in decoder.feed(frame)):
             found.append(f"0x{can_id:X}")
     return found

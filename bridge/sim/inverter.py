@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, inf
 
-from bridge import profiles
 from bridge.model import CanFrame
-from bridge.profiles import Profile
+from bridge.profiles import Answer, Poll, Profile
 from bridge.sim.demand import Demand
 from bridge.sinks import dialect as dialects
 from bridge.sinks.dialect import Dialect, Kind, Value
@@ -49,7 +48,7 @@ class Inverter:
     def __init__(
         self, profile: Profile, demand: Demand, *, dialect: Dialect | None = None, lag: Lag = LAG
     ) -> None:
-        self._dialect = dialect or dialects.load(profiles.dialect_path(profile))
+        self._dialect = dialect or dialects.of_profile(profile)
         self._comm_fault_s = profile.comm_fault_s
         self._alarms = [
             signal.name
@@ -58,6 +57,10 @@ class Inverter:
             if signal.kind is Kind.ALARM
         ]
         self._answers = [CanFrame(one.id, bytes(one.length), one.extended) for one in profile.answers]
+        asks = [one for one in profile.polls if not one.seldom]
+        first = profile.answers if profile.waits_for_inverter else ()
+        self._own = {_frame(one): one.period_s for one in (*asks, *first)}
+        self._said_s: dict[CanFrame, float] = {}
         self._demand = demand
         self._lag = lag
         self._values: dict[str, Value] = {}
@@ -79,6 +82,15 @@ class Inverter:
         self._heard_s.update((name, now) for name in VITAL & values.keys())
         self.frames_received += 1
         return list(self._answers) if ANSWERED in values else []
+
+    def asks(self, now: float) -> list[CanFrame]:
+        """What it sends by itself by `now`: polls, and what a battery waits for that speaks second."""
+        frames = []
+        for frame, period_s in self._own.items():
+            if now - self._said_s.get(frame, -inf) >= period_s:
+                self._said_s[frame] = now
+                frames.append(frame)
+        return frames
 
     def step(self, now: float, bus_voltage_v: float) -> float:
         """Act until `now`, measuring this bus voltage (0: no battery there); the current it pushes, A."""
@@ -131,6 +143,12 @@ class Inverter:
         self.current_a = target_a + (self.current_a - target_a) * exp(-dt_s / tau_s)
         if abs(self.current_a - target_a) < SETTLED_A:
             self.current_a = target_a
+
+
+def _frame(answer: Answer) -> CanFrame:
+    """A frame as the profile describes it; what it leaves open is 0."""
+    digits = answer.data.replace("..", "00") if isinstance(answer, Poll) else ""
+    return CanFrame(answer.id, bytes.fromhex(digits).ljust(answer.length, b"\0"), answer.extended)
 
 
 class _VoltageLoop:

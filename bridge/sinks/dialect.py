@@ -2,139 +2,48 @@
 
 The idea: signals are named after the model's quantities, so one file describes a dialect for the
 encoder, for whatever reads frames, and for anybody's CAN tool. What a DBC can say that is not
-understood here (multiplexing, floats, unknown names) is refused when it is loaded, with every
+understood here (nested multiplexing, floats, unknown names) is refused when it is loaded, with every
 problem named, and never skipped.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bridge import profiles
 from bridge.errors import ConfigError, did_you_mean
-from bridge.model import Alarm, CanFrame
+from bridge.model import Alarm
+from bridge.profiles import Profile
+from bridge.sinks.layout import (
+    CLEARED,
+    FRAME_BYTES,
+    PAIR_BITS,
+    RAISED,
+    TEXTS,
+    Dialect,
+    Kind,
+    Message,
+    Signal,
+    Value,
+)
 from bridge.sinks.quantities import QUANTITIES, Quantity
 
 if TYPE_CHECKING:
     from cantools.database.can.message import Message as DbcMessage
     from cantools.database.can.signal import Signal as DbcSignal
 
+__all__ = ["FRAME_BYTES", "RAISED", "Dialect", "Kind", "Message", "Signal", "Value", "load", "of_profile"]
+
 BATTERY = "Battery"  # the node whose messages we send
-FRAME_BYTES = 8
-
-Value = float | int | bool | str
 
 
-class Kind(StrEnum):
-    """Where a signal's value comes from. The order is the ENUM's in the DBC."""
-
-    QUANTITY = "quantity"  # the decision
-    CONSTANT = "constant"  # the DBC's start value, or the profile
-    TEXT = "text"  # the profile, ASCII
-    ALARM = "alarm"  # not in the ENUM: a quantity signal with a list of alarms
-    LABEL = "label"  # not in the ENUM: a quantity that is a text
-
-
-TEXTS = frozenset({Kind.TEXT, Kind.LABEL})
-PAIR_BITS = 2  # an alarm that is raised and cleared expressly
-RAISED, CLEARED = 1, 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
-    """Some bits of a message: physical = raw x scale + offset.
-
-    shift: of its lowest bit, in the 8 data bytes read as one integer, little or big endian; single
-    bits count as little endian. needs: how many bytes a frame must have to carry it. constant: raw; of
-    an alarm, what stands there while it is not raised. not_available: raw, says that there is no value.
-    protections, warnings: the alarms that set it, by severity.
-    """
-
-    name: str
-    kind: Kind
-    shift: int
-    length: int
-    little_endian: bool
-    signed: bool
-    scale: float
-    offset: float
-    minimum: float | None
-    maximum: float | None
-    needs: int
-    unit: str = ""
-    constant: int = 0
-    not_available: int | None = None
-    protections: frozenset[Alarm] = frozenset()
-    warnings: frozenset[Alarm] = frozenset()
-
-    @property
-    def mask(self) -> int:
-        """Its bits, not shifted."""
-        return (1 << self.length) - 1
-
-    @property
-    def raw_range(self) -> tuple[int, int]:
-        """The lowest and the highest raw value that its bits hold."""
-        half = 1 << (self.length - 1)
-        return (-half, half - 1) if self.signed else (0, self.mask)
-
-    def read(self, little: int, big: int) -> Value | None:
-        """Its value in data bytes given as both integers; None if they say that there is none."""
-        raw = (little if self.little_endian else big) >> self.shift & self.mask
-        if self.kind in TEXTS:
-            data = raw.to_bytes(self.length // 8, "little" if self.little_endian else "big")
-            return data.decode("ascii", "backslashreplace")
-        if self.length == 1:
-            return bool(raw)
-        if self.kind is Kind.ALARM:
-            return {RAISED: True, CLEARED: False}.get(raw)
-        if raw == self.not_available:
-            return None
-        if self.signed and raw >> (self.length - 1):
-            raw -= 1 << self.length
-        return raw if self.scale == 1 and not self.offset else round(raw * self.scale + self.offset, 6)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One kind of frame. length: genuine number of data bytes. ours: whether the battery sends it."""
-
-    can_id: int
-    extended: bool
-    name: str
-    length: int
-    ours: bool
-    signals: tuple[Signal, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """All messages of a dialect, by (identifier, whether it has 29 bits)."""
-
-    name: str
-    path: Path
-    messages: Mapping[tuple[int, bool], Message]
-
-    def decode(self, frame: CanFrame) -> dict[str, Value]:
-        """What a frame says, by signal names; empty if it is none of this dialect.
-
-        Numbers in the signal's unit, single bits and alarms as bool, texts with their padding. A frame
-        that is shorter than the message lacks the signals that would lie behind its end; a text may be
-        cut, because packs send their names without padding. A pair of alarm
-        bits that is neither raised nor cleared says nothing, and a code for "not available" neither.
-        """
-        message = self.messages.get((frame.can_id, frame.extended))
-        if message is None:
-            return {}
-        little = int.from_bytes(frame.data, "little")
-        big = int.from_bytes(frame.data.ljust(FRAME_BYTES, b"\0"), "big")
-        size = len(frame.data)
-        there = (signal for signal in message.signals if signal.needs <= size)
-        return {signal.name: value for signal in there if (value := signal.read(little, big)) is not None}
+def of_profile(profile: Profile) -> Dialect:
+    """The dialect of a profile, with its identifiers; raises ConfigError as `load` does."""
+    dialect = load(profiles.dialect_path(profile))
+    return dialect.moved(profile.id_offset) if profile.id_offset else dialect
 
 
 def load(path: Path) -> Dialect:
@@ -167,6 +76,7 @@ def _message(dbc: DbcMessage) -> Message:
         length=dbc.length,
         ours=BATTERY in dbc.senders,
         signals=tuple(_signal(signal) for signal in dbc.signals),
+        selector=next((signal.name for signal in dbc.signals if signal.is_multiplexer), None),
     )
 
 
@@ -192,6 +102,7 @@ def _signal(dbc: DbcSignal) -> Signal:
         not_available=_not_available(dbc),
         protections=frozenset(Alarm(word) for word in protections),
         warnings=frozenset(Alarm(word) for word in warnings),
+        page=dbc.multiplexer_ids[0] if dbc.multiplexer_ids else None,
     )
 
 
@@ -216,8 +127,11 @@ def _problems(message: DbcMessage) -> Iterator[str]:
     where = f"frame 0x{message.frame_id:X}"
     if message.length > FRAME_BYTES:
         yield f"{where}: {message.length} data bytes; a classic frame has at most {FRAME_BYTES}"
-    if message.is_multiplexed():
-        yield f"{where}: multiplexed messages are not supported"
+    selectors = [signal for signal in message.signals if signal.is_multiplexer]
+    if len(selectors) > 1 or any(len(signal.multiplexer_ids or ()) > 1 for signal in message.signals):
+        yield f"{where}: only one selector, and one page a field, is supported"
+    if any(_kind(selector) is not Kind.CONSTANT for selector in selectors):
+        yield f"{where}: the selector of a multiplexed message has the kind constant"
     for signal in message.signals:
         for text in _signal_problems(signal, ours=BATTERY in message.senders):
             yield f"{where}, field {signal.name}: {text}"

@@ -11,13 +11,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bridge import profiles
 from bridge.errors import ConfigError, did_you_mean
 from bridge.model import Alarm, Bank, CanFrame, Decision
 from bridge.profiles import Profile
 from bridge.sinks import dialect as dialects
 from bridge.sinks.encoder import Encoder
-from bridge.sinks.policy import settle
+from bridge.sinks.policy import settle, stopped_by_soc
 from bridge.sinks.quantities import filled, values_of
 
 Json = Mapping[str, object]
@@ -50,7 +49,7 @@ class OfflineEncoder:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._encoder = Encoder(profile, dialects.load(profiles.dialect_path(profile)))
+        self._encoder = Encoder(profile, dialects.of_profile(profile))
 
     def cycles(self, lines: Iterable[str]) -> Iterator[Cycle]:
         """One cycle a line, one period apart; blank lines are skipped.
@@ -72,7 +71,10 @@ class OfflineEncoder:
             begin_s += self._profile.period_s
 
     def encode(self, decision: Decision) -> tuple[CanFrame, ...]:
-        """One cycle; raises ConfigError for a value that the profile needs and nobody gives."""
+        """One cycle, and all answers and slow frames behind it.
+
+        Raises ConfigError for a value that the profile needs and nobody gives.
+        """
         final = settle(decision, self._profile, guard=lambda settled: settled)
         values = values_of(final)
         full = filled(values, self._encoder.required, self._profile.unknown, wanted=self._encoder.names)
@@ -80,7 +82,9 @@ class OfflineEncoder:
             unknown = [name for name in sorted(self._encoder.required) if values.get(name) is None]
             missing = [name for name in unknown if name not in self._profile.unknown]
             raise ConfigError(*(f"{name}: missing" for name in missing))
-        return self._encoder.encode(full, final.protections, final.warnings)
+        said = stopped_by_soc(full, final) if self._profile.soc_says_stop else full
+        order = self._profile.sent_ids
+        return self._encoder.encode(said, final.protections, final.warnings, order=order)
 
 
 def candump(time_s: float, channel: str, frame: CanFrame) -> str:

@@ -8,7 +8,7 @@ ranges passes through unchanged.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from bridge.errors import BridgeBug
@@ -42,6 +42,19 @@ def settle(
     if profile.hold_soc_ends:
         decision = _hold_soc_ends(decision)
     return _consistent(_in_range(_sound(guard(decision)), profile))
+
+
+def stopped_by_soc(values: Mapping[str, float | str], decision: Decision) -> Mapping[str, float | str]:
+    """The values with an SoC that ends the one direction in which no current is allowed.
+
+    For inverters that go on at a limit of 0 (dalathegreat/Battery-Emulator issue 1534). With both directions
+    off it stays true: whichever end it claimed would be an invitation to the other one.
+    """
+    charge, discharge = decision.charge_current_limit_a > 0, decision.discharge_current_limit_a > 0
+    if charge == discharge:
+        return values
+    end_pct = 100.0 if discharge else 0.0
+    return {**values, **{name: end_pct for name in ("soc_pct", "soc_hires_pct") if name in values}}
 
 
 def _sound(decision: Decision) -> Decision:

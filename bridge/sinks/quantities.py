@@ -46,6 +46,10 @@ QUANTITIES: Mapping[str, Quantity] = {
     "on_grid_discharge_current_limit_a": Quantity(Rounding.DOWN, limit=True),
     "charge_enabled": Quantity(),
     "discharge_enabled": Quantity(),
+    "charge_forbidden": Quantity(),  # the same the other way round
+    "discharge_forbidden": Quantity(),
+    "stopped": Quantity(),  # neither direction
+    "faulted": Quantity(),  # neither direction, and an alarm is why
     "force_charge_2": Quantity(),  # to be charged before it shuts down: the bit that Pylontech advises
     "full_charge_request": Quantity(),
     "voltage_v": Quantity(),
@@ -56,10 +60,15 @@ QUANTITIES: Mapping[str, Quantity] = {
     "remaining_ah": Quantity(Rounding.DOWN),
     "full_ah": Quantity(Rounding.DOWN),
     "installed_ah": Quantity(),
+    "remaining_wh": Quantity(Rounding.DOWN),  # at the present voltage
+    "remaining_fine_wh": Quantity(Rounding.DOWN),  # where a dialect says the same twice, in two steps
+    "full_wh": Quantity(Rounding.DOWN),
     "cycles": Quantity(),
     "cell_count": Quantity(),
     "cell_max_v": Quantity(),
     "cell_min_v": Quantity(),
+    "cell_max_tenths_v": Quantity(),  # the same, once in steps of 0.1 V
+    "cell_min_tenths_v": Quantity(),
     "cell_delta_v": Quantity(),
     "cell_max_number": Quantity(),  # of the cell in its pack, from 1
     "cell_min_number": Quantity(),
@@ -71,6 +80,8 @@ QUANTITIES: Mapping[str, Quantity] = {
     "temperature_max_k": Quantity(),  # 273 more than degC, as all that use it do
     "temperature_min_k": Quantity(),
     "activity": Quantity(),  # 1 idle, 2 charging, 3 discharging
+    "activity_idle_last": Quantity(),  # 1 charging, 2 discharging, 3 idle
+    "charging": Quantity(),  # whether the current is positive
     "module_count": Quantity(),  # packs that are heard
     "modules_blocking_charge": Quantity(),
     "modules_blocking_discharge": Quantity(),
@@ -84,6 +95,7 @@ HELD = frozenset(
         "voltage_v", "soc_pct", "soc_hires_pct", "soh_pct", "remaining_ah", "full_ah", "installed_ah",
         "cycles", "cell_max_v", "cell_min_v", "cell_delta_v",
         "temperature_c", "temperature_max_c", "temperature_min_c", "temperature_max_k", "temperature_min_k",
+        "remaining_wh", "remaining_fine_wh", "full_wh", "cell_max_tenths_v", "cell_min_tenths_v",
     }
 )  # fmt: skip
 """What changes slowly: while it is unknown, its last known value is the best to show."""
@@ -94,6 +106,7 @@ Values = Mapping[str, float | str | None]
 LABEL_LETTERS = 8
 IDLE_A = 0.1  # the smallest current that the wires can say
 IDLE, CHARGING, DISCHARGING = 1.0, 2.0, 3.0
+IDLE_LAST = {IDLE: 3.0, CHARGING: 1.0, DISCHARGING: 2.0}
 
 
 def values_of(decision: Decision) -> dict[str, float | str | None]:
@@ -105,8 +118,7 @@ def values_of(decision: Decision) -> dict[str, float | str | None]:
         "discharge_current_limit_a": decision.discharge_current_limit_a,
         "on_grid_charge_current_limit_a": decision.charge_current_limit_a,
         "on_grid_discharge_current_limit_a": decision.discharge_current_limit_a,
-        "charge_enabled": decision.charge_enabled,
-        "discharge_enabled": decision.discharge_enabled,
+        **_switches(decision),
         "force_charge_2": decision.force_charge,
         "full_charge_request": decision.full_charge_request,
         **_measured(decision.bank),
@@ -151,6 +163,18 @@ def steps(value: float, step: float, rounding: Rounding) -> float:
     return math.floor(exact) if rounding is Rounding.DOWN else math.ceil(exact)
 
 
+def _switches(decision: Decision) -> dict[str, float | str | None]:
+    stopped = not (decision.charge_enabled or decision.discharge_enabled)
+    return {
+        "charge_enabled": decision.charge_enabled,
+        "discharge_enabled": decision.discharge_enabled,
+        "charge_forbidden": not decision.charge_enabled,
+        "discharge_forbidden": not decision.discharge_enabled,
+        "stopped": stopped,
+        "faulted": stopped and bool(decision.protections),
+    }
+
+
 def _measured(bank: Bank) -> dict[str, float | str | None]:
     return {
         "voltage_v": bank.voltage_v,
@@ -161,10 +185,15 @@ def _measured(bank: Bank) -> dict[str, float | str | None]:
         "remaining_ah": bank.remaining_ah,
         "full_ah": bank.full_ah,
         "installed_ah": bank.full_ah if bank.design_ah is None else bank.design_ah,
+        "remaining_wh": (remaining_wh := _energy_wh(bank.remaining_ah, bank.voltage_v)),
+        "remaining_fine_wh": remaining_wh,
+        "full_wh": _energy_wh(bank.full_ah, bank.voltage_v),
         "cycles": bank.cycles,
         "cell_count": bank.cells,
         "temperature_c": bank.temperature_c,
-        "activity": _activity(bank.current_a),
+        "activity": (activity := _activity(bank.current_a)),
+        "activity_idle_last": None if activity is None else IDLE_LAST[activity],
+        "charging": None if activity is None else activity == CHARGING,
     }
 
 
@@ -173,6 +202,8 @@ def _extremes(bank: Bank) -> dict[str, float | str | None]:
     return {
         "cell_max_v": high_v,
         "cell_min_v": low_v,
+        "cell_max_tenths_v": high_v,
+        "cell_min_tenths_v": low_v,
         "cell_delta_v": None if high_v is None or low_v is None else high_v - low_v,
         "cell_max_number": bank.cell_max_index,
         "cell_min_number": bank.cell_min_index,
@@ -199,6 +230,10 @@ def _activity(current_a: float | None) -> float | None:
     if abs(current_a) < IDLE_A:
         return IDLE
     return CHARGING if current_a > 0 else DISCHARGING
+
+
+def _energy_wh(charge_ah: float | None, voltage_v: float | None) -> float | None:
+    return None if charge_ah is None or voltage_v is None else charge_ah * voltage_v
 
 
 def _kelvin(temperature_c: float | None) -> float | None:

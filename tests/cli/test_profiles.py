@@ -81,6 +81,47 @@ def test_an_unknown_profile_is_a_configuration_error() -> None:
     assert isinstance(run("show", "deye").exception, ConfigError)
 
 
-@pytest.mark.parametrize("command", ["list", "show"])
+def sheet(name: str) -> str:
+    return " ".join(run("show", name).stdout.split())
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_every_inverter_has_a_sheet(name: str) -> None:
+    assert profiles.load(name).dialect in sheet(name)
+
+
+def test_the_sheet_says_what_is_answered_and_what_follows() -> None:
+    shown = sheet("solax-hv")
+    assert "to 0x1871 01 in state closing" in shown
+    assert "0x1801, then closed" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sofar-lv", "CCL and DCL 0.1 A, because 0 is ignored"),
+        ("imeon", "15 cells in series"),
+        ("ferroamp", "0x1 is added to these identifiers"),
+        ("growatt-lv", "every 1 s, while it does not ask: 0x311"),
+        ("fronius-byd-hv", "every 10 s: 0x150 0x1D0 0x210"),
+        ("fronius-byd-hv", "nothing before the inverter was heard"),
+        ("sma-sunny-island", "discharge_voltage_limit_v is kept to 41..48"),
+        ("sma-sunny-island", "a raised alarm of 0x35A stops it"),
+        ("goodwe-45x", "frames of their genuine lengths"),
+    ],
+)
+def test_the_sheet_says_what_sets_an_inverter_apart(name: str, text: str) -> None:
+    assert text in sheet(name)
+
+
+def test_the_schema_names_every_key_and_refuses_others() -> None:
+    schema = json.loads(run("schema").stdout)
+    keys = set(profiles.Profile.model_fields) - {"path"}
+    assert schema["properties"].keys() == keys
+    assert schema["additionalProperties"] is False
+    assert {"dialect", "order", "menu", "wiring"} <= set(schema["required"]) <= keys
+
+
+@pytest.mark.parametrize("command", ["list", "show", "schema"])
 def test_help_ends_with_examples(command: str) -> None:
     assert f"packbridge profiles {command}" in run(command, "--help").stdout.split("Examples")[1]

@@ -198,3 +198,9 @@ def test_soc_keys_reach_the_settings() -> None:
     assert {pack.settings.soc_source for pack in config.packs} == {"counter"}
     assert (config.bank.soc_mode, config.bank.soc_glide_pct_per_min) == ("min", 3)
     assert config.bank.join_window_v_per_cell == 0.01
+
+
+def test_a_battery_of_other_cells_than_the_inverter_takes_for_granted_is_warned_of() -> None:
+    text = GOOD.replace('profile = "deye-lv"', 'profile = "imeon"')
+    (found,) = warnings(text)
+    assert "imeon takes every battery for one of 15 cells in series, and garage has 16" in found

@@ -11,8 +11,9 @@ from typing import Any
 
 from bridge import profiles
 from bridge.model import Bank, CanFrame, Decision
-from bridge.profiles import Profile
+from bridge.profiles import Answer, Poll, Profile
 from bridge.sinks import dialect as dialects
+from bridge.sinks.can import CanSink
 from bridge.sinks.dialect import Dialect
 from bridge.sinks.encoder import Encoder
 from bridge.sinks.policy import settle
@@ -68,6 +69,24 @@ def encode(given: Decision, used: Profile | None = None) -> tuple[CanFrame, ...]
     full = filled(values_of(final), encoder.names, used.unknown)
     assert full is not None
     return encoder.encode(full, final.protections, final.warnings)
+
+
+def poll_frame(poll: Answer) -> CanFrame:
+    """A frame as a profile describes it; what it leaves open is 0."""
+    digits = poll.data.replace("..", "00") if isinstance(poll, Poll) else ""
+    return CanFrame(poll.id, bytes.fromhex(digits).ljust(poll.length, b"\0"), poll.extended)
+
+
+def conversation(sink: CanSink, given: Decision) -> tuple[CanFrame, ...]:
+    """All that an inverter is told of a decision: the cycle, the slow frames, an answer to each poll."""
+    now = given.time_s
+    asked = {poll_frame(poll): None for poll in sink.profile.polls}
+    for frame in (*asked, *(poll_frame(answer) for answer in sink.profile.answers)):
+        sink.received(frame, now - 0.1)
+    told = [*sink.frames(given, unguarded), *sink.due(now, unguarded)]
+    for frame in asked:
+        told += sink.received(frame, now, unguarded)
+    return tuple(told)
 
 
 def sent(given: Decision, used: Profile | None = None) -> dict[str, Any]:
@@ -134,4 +153,6 @@ def alarm_bits(values: dict[str, Any]) -> list[str]:
 
 
 def frames_of(vector: dict[str, Any]) -> tuple[CanFrame, ...]:
-    return tuple(CanFrame(one["id"], bytes.fromhex(one["data"])) for one in vector["frames"])
+    return tuple(
+        CanFrame(one["id"], bytes.fromhex(one["data"]), one.get("ext", False)) for one in vector["frames"]
+    )

@@ -238,4 +238,7 @@ def test_the_status_is_ready_for_json() -> None:
         "malformed": 0,
         "foreign": 0,
         "silent": None,
+        "replies": 0,
+        "handshake": None,
+        "clamped": (),
     }

@@ -160,9 +160,9 @@ def write(folder: Path, messages: str, attributes: str = "") -> Path:
             "floating point is not supported",
         ),
         (
-            'BO_ 849 a: 8 Battery\n SG_ a M : 0|8@1+ (1,0) [0|1] "" X\n SG_ b m0 : 8|8@1+ (1,0) [0|1] "" X\n',
+            'BO_ 849 a: 8 Battery\n SG_ soc_pct M : 0|8@1+ (1,0) [0|1] "" X\n',
             "",
-            "multiplexed messages are not supported",
+            "the selector of a multiplexed message has the kind constant",
         ),
         ('BO_ 849 a: 12 Battery\n SG_ soc_pct : 0|8@1+ (1,0) [0|1] "" Inverter\n', "", "12 data bytes"),
         ('BO_ 849 a: 8 Inverter\n SG_ x : 0|8@1+ (1,0) [0|1] "" Battery\n', "", "sent by the node Battery"),
@@ -225,3 +225,33 @@ def test_big_endian_signals_are_read_as_cantools_reads_them(data: bytes) -> None
     message = dialects.Message(can_id=849, extended=False, name="a", length=8, ours=True, signals=signals)
     ours = dialects.Dialect("acme", path, {(849, False): message}).decode(CanFrame(849, data))
     assert ours == pytest.approx(database.messages[0].decode(data))  # type: ignore[union-attr]
+
+
+# Pages, and addresses
+
+PAGED = (
+    'BO_ 2147500816 a: 8 Battery\n SG_ page M : 0|8@1+ (1,0) [0|3] "" X\n'
+    ' SG_ soc_pct m0 : 8|8@1+ (1,0) [0|100] "%" X\n SG_ soh_pct m1 : 8|8@1+ (1,0) [0|100] "%" X\n'
+)
+SELECTOR = 'BA_ "Kind" SG_ 2147500816 page 1;\n'
+
+
+def test_a_frame_has_only_the_fields_of_its_page(tmp_path: Path) -> None:
+    paged = dialects.load(write(tmp_path, PAGED, SELECTOR))
+    assert paged.decode(CanFrame(0x4310, b"\0\x39", True)) == {"page": 0, "soc_pct": 57}
+    assert paged.decode(CanFrame(0x4310, b"\1\x39", True)) == {"page": 1, "soh_pct": 57}
+    assert paged.decode(CanFrame(0x4310, b"\7\x39", True)) == {"page": 7}
+    assert paged.decode(CanFrame(0x4310, b"", True)) == {}
+
+
+def test_a_battery_with_an_address_has_other_identifiers_and_its_inverter_the_same(tmp_path: Path) -> None:
+    messages = PAGED + 'BO_ 2147500800 b: 8 Inverter\n SG_ asked : 0|8@1+ (1,0) [0|0] "" Battery\n'
+    moved = dialects.load(write(tmp_path, messages, SELECTOR)).moved(0x1)
+    assert moved.messages.keys() == {(0x4311, True), (0x4300, True)}
+    assert moved.decode(CanFrame(0x4311, b"\0\x39", True))["soc_pct"] == 57
+
+
+def test_a_field_that_is_on_several_pages_is_refused(tmp_path: Path) -> None:
+    several = PAGED.split(" SG_ soh_pct", maxsplit=1)[0] + "SG_MUL_VAL_ 2147500816 soc_pct page 0-1;\n"
+    with pytest.raises(ConfigError, match="one page a field"):
+        dialects.load(write(tmp_path, several, SELECTOR))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from bridge.model import Alarm, CanFrame
 from bridge.sinks import dialect as dialects
 from bridge.sinks.can import CanSink
 from bridge.sinks.dialect import Dialect
-from tests.sinks.helpers import decision, unguarded
+from tests.sinks.helpers import conversation, decision, frames_of, unguarded
 
 CAPTURES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "can_dialects.json").read_text("utf-8")
@@ -45,7 +46,7 @@ def dialect(name: str) -> Dialect:
     return dialects.load(profiles.folders()[-1] / "dialects" / f"{name}.dbc")
 
 
-def decoded(name: str, frames: list[CanFrame]) -> dict[str, Any]:
+def decoded(name: str, frames: Iterable[CanFrame]) -> dict[str, Any]:
     found = {key: value for frame in frames for key, value in dialect(name).decode(frame).items()}
     return {key: value.rstrip("\0") if isinstance(value, str) else value for key, value in found.items()}
 
@@ -59,13 +60,13 @@ def sent(profile: str, **changes: Any) -> dict[int, str]:
     """The frames of one cycle as hexadecimal digits, by identifier."""
     sink = CanSink("house", profiles.load(profile))
     given = {"bank": FULL_BANK, **changes}
-    return {frame.can_id: frame.data.hex(" ").upper() for frame in sink.frames(decision(**given), unguarded)}
+    told = conversation(sink, decision(**given))
+    return {frame.can_id: frame.data.hex(" ").upper() for frame in told}
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture["name"])
 def test_captures_decode_to_what_is_known_of_them(capture: dict[str, Any]) -> None:
-    frames = [CanFrame(one["id"], bytes.fromhex(one["data"])) for one in capture["frames"]]
-    found = decoded(capture["dialect"], frames)
+    found = decoded(capture["dialect"], frames_of(capture))
     expected = dict(capture["expect"])
     for key, raised in (("raised", True), ("cleared", False)):
         if key in expected:
@@ -179,6 +180,11 @@ def test_sol_ark_gets_eight_bytes_in_every_frame_and_the_capacity() -> None:
     frames = sent("sol-ark")
     assert {len(data.split()) for data in frames.values()} == {8}
     assert frames[0x379].startswith("30 02")
+
+
+@pytest.mark.parametrize(("profile", "voltage"), [("sol-ark", "C0 14"), ("sol-ark-tenths", "13 02")])
+def test_sol_ark_gets_its_voltage_in_the_steps_that_its_firmware_reads(profile: str, voltage: str) -> None:
+    assert sent(profile)[0x356].startswith(voltage)
 
 
 def test_byd_packs_name_themselves_as_in_the_capture() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge.errors import BridgeBug, ConfigError
 from bridge.model import Alarm, CanFrame, Limit
-from bridge.profiles import Above, Profile, Range
+from bridge.profiles import Above, Poll, Profile, Range, Slow
 from bridge.sinks import dialect as dialects
 from bridge.sinks.encoder import Encoder
 from tests.sinks.helpers import VECTORS, alarm_bits, by_hand, decision, deye, encode, profile, pylontech, sent
@@ -368,3 +368,32 @@ def test_a_mirrored_limit_is_clamped_on_both_sides(tmp_path: Path) -> None:
     frame, _ = encoder.encode(VALUES | {"discharge_current_limit_a": 1e9}, NONE, NONE)
     assert frame == CanFrame(849, frame.data)
     assert database.decode_message(849, frame.data)["discharge_current_limit_a"] == 2500.0
+
+
+# Profiles that ask more of a dialect than it has
+
+ASKED: dict[str, Any] = {"id": 0x123, "period_s": 1.0, "may_be_late_s": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"polls": (Poll(**ASKED, send=(0x999,)),)}, "polls[0].send: 0x999 is no frame of the battery"),
+        ({"slow": (Slow(period_s=10.0, order=(0x999,)),)}, "slow[0].order: 0x999 is no frame of the battery"),
+        (
+            {"order": (0x355, 0x356), "slow": (Slow(period_s=10.0, order=(0x351, 0x35E)),)},
+            "order: none of its frames carries charge_current_limit_a",
+        ),
+        (
+            {"order": (), "polls": (Poll(**ASKED, send=(0x355, 0x35E)),)},
+            "polls: none of its frames carries charge_current_limit_a",
+        ),
+        ({"states": {"open": {"contactor": 0}}}, "states.open.contactor: there is no such constant"),
+    ],
+)
+def test_what_a_conversation_needs_and_the_dialect_lacks_is_named(
+    changes: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Encoder(profile(**changes), pylontech())
+    assert complaint in str(caught.value)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge import profiles
 from bridge.errors import ConfigError
 from bridge.model import Alarm, CanFrame
 from bridge.sinks.offline import OfflineEncoder, candump, parse
@@ -287,3 +288,11 @@ def test_blank_lines_are_no_lines() -> None:
 )
 def test_frames_are_written_as_candump_writes_them(frame: CanFrame, expected: str) -> None:
     assert candump(1.01, "can0", frame) == expected
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_every_profile_can_be_tried_without_a_bus(name: str) -> None:
+    used = profiles.load(name)
+    (cycle,) = OfflineEncoder(used).cycles([line()])
+    assert cycle.problems == ()
+    assert {frame.can_id - used.id_offset for _, frame in cycle.frames} >= {*used.order} - {*used.optional}

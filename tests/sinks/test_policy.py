@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from bridge.errors import BridgeBug
 from bridge.model import Decision
 from bridge.profiles import Range
+from bridge.sinks.can import CanSink
 from bridge.sinks.policy import settle
-from tests.sinks.helpers import decision, deye, encode, profile, sent, unguarded
+from tests.sinks.helpers import by_hand, decision, deye, encode, profile, sent, unguarded
 
 everyday = st.builds(
     lambda bank, **changes: decision(bank=bank, **changes),
@@ -212,3 +213,25 @@ def test_what_is_no_limit_is_a_bug_before_and_after_the_guard(name: str, value: 
         encode(bad)
     with pytest.raises(BridgeBug, match=name):
         settle(decision(), deye(), lambda _: bad)
+
+
+# SoC for inverters that heed nothing else: dalathegreat/Battery-Emulator issue 1534
+
+
+@pytest.mark.parametrize(
+    ("charge_a", "discharge_a", "soc_pct"),
+    [(100.0, 150.0, 57), (0.0, 150.0, 100), (100.0, 0.0, 0), (0.0, 0.0, 57)],
+)
+def test_an_inverter_that_heeds_soc_alone_is_stopped_by_it_in_one_direction(
+    charge_a: float, discharge_a: float, soc_pct: int
+) -> None:
+    changes: dict[str, Any] = {"charge_current_limit_a": charge_a, "discharge_current_limit_a": discharge_a}
+    one = CanSink("house", profile(soc_says_stop=True))
+    found = by_hand(one.frames(decision(**changes), unguarded))
+    assert found["soc_pct"] == soc_pct
+    assert by_hand(one.frames(decision(bank={"soc": None}), unguarded))["soc_pct"] == 57
+
+
+def test_a_false_soc_is_not_said_before_the_true_one_is_known() -> None:
+    one = CanSink("house", profile(soc_says_stop=True))
+    assert one.frames(decision(bank={"soc": None}, charge_current_limit_a=0.0), unguarded) == ()
