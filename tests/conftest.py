@@ -7,7 +7,9 @@ There it tries the same examples each time, so that a change is judged by what i
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import Phase, settings
 
 # Without the phase that explains a failure: it traces, which takes longer than a test may.
@@ -18,3 +20,18 @@ settings.register_profile(
     "ci", deadline=None, max_examples=50, phases=PHASES, print_blob=True, derandomize=True
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+TESTS = Path(__file__).parent
+USE_PORTS = (
+    "cli", "control", "links", "peers", "protocols/test_daly_a5_independent.py",
+    "protocols/test_jk_modbus.py", "protocols/test_jk_peers.py", "sim/test_device.py", "sim/test_run.py",
+    "test_demo.py", "test_run.py", "test_scanning.py", "test_shadow.py",
+)  # fmt: skip
+"""Tests with real pseudo-terminals, whose names are used again as soon as one is closed: what still tries
+to open a dead one must not meet another test's. They run in one process, one after the other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix().startswith(USE_PORTS):
+            item.add_marker(pytest.mark.xdist_group("ports"))

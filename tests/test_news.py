@@ -60,7 +60,7 @@ def test_the_last_of_several_changes_is_not_forgotten() -> None:
 
 
 def test_disobedience_is_said_when_it_begins_and_when_it_ends() -> None:
-    story, standing = Story(GARAGE, SHED).settle(), Standing()
+    story, standing = Story(GARAGE, SHED, obedience="act").settle(), Standing()
     story.say(lambda now: well(now, 3.25 + 0.001 * (now % 3), current_a=-99.0), "garage", "shed")
     story.bank.leases.grant(LeaseRequest(name="x", limit=Limit.DCL, value=10.0, ttl_s=900.0), story.now)
     said: list[Report] = []

@@ -29,8 +29,8 @@ class Facts:
     probes that no longer answer; temperature_slow_*: the same, smoothed; temperature_readable: at least one
     answers. fixed: the pack's curves, and what holds whatever is measured. mosfet_temperature_c,
     charge_switch_on, discharge_switch_on: as said last. reported: the BMS's own limits. voltage_v:
-    measured, or the sum of the cells. charge_stopped, discharge_stopped: a cell reached the hard stop
-    and is not clearly back.
+    measured, or the sum of the cells; voltage_seen_v: the same, or what it was last. charge_stopped,
+    discharge_stopped: a cell reached the hard stop and is not clearly back.
     """
 
     settings: PackSettings
@@ -38,6 +38,7 @@ class Facts:
     ratings: Ratings
     fixed: Fixed
     voltage_v: float | None
+    voltage_seen_v: float | None
     cells_readable: bool
     cells_derived: bool
     cell_max_v: float | None
@@ -62,6 +63,7 @@ class Memory:
 
     def __init__(self, settings: PackSettings) -> None:
         self._settings = settings
+        self._voltage_v: float | None = None
         self._probes_c: list[float | None] = []
         self._mosfet_c: float | None = None
         self._charge_on: bool | None = None
@@ -103,6 +105,7 @@ class Memory:
         voltage_v = sample.voltage_v
         if voltage_v is None and readable:
             voltage_v = sum(v for v in cells_v if v is not None)
+        self._voltage_v = _said(voltage_v, self._voltage_v)
         high, low = self._extremes(sample, voltage_v)
         self._learn_stops(high[0], low[0])
         coldest_c, hottest_c = self._temperatures(sample.temperatures_c)
@@ -116,6 +119,7 @@ class Memory:
             ratings=self._ratings,
             fixed=self._fixed,
             voltage_v=voltage_v,
+            voltage_seen_v=self._voltage_v,
             cells_readable=readable,
             cells_derived=not cells_v,
             cell_max_v=high[0],

@@ -92,6 +92,7 @@ def facts_of(own: PackSettings, fixed: Fixed, sample: PackSample, facts: Sequenc
         ratings=Ratings(),
         fixed=fixed,
         voltage_v=sample.voltage_v,
+        voltage_seen_v=sample.voltage_v,
         cells_readable=all(one.cells_readable for one in facts),
         cells_derived=any(one.cells_derived for one in facts),
         cell_max_v=max(highest_v, default=None),

@@ -38,17 +38,17 @@ def bus_voltage(packs: Sequence[Pack]) -> float | None:
 
 
 def cautious_voltage(packs: Sequence[Pack], bus_v: float | None, *, excludes: bool) -> float | None:
-    """The bus as low as it may be, V: as `bus_voltage` says, or as a pack last saw it that fell silent.
+    """The bus as low as it may be, V: as `bus_voltage` says, or as a pack last saw it that says it no more.
 
     excludes: the user takes silent packs to be off the bus.
     """
     silent_v = [
-        pack.facts.voltage_v
+        pack.facts.voltage_seen_v
         for pack in packs
-        if not pack.heard
+        if pack.facts is not None
+        and not (pack.heard and pack.facts.voltage_v is not None)
         and not (excludes and not pack.trusted)
-        and pack.facts is not None
-        and pack.facts.voltage_v is not None
+        and pack.facts.voltage_seen_v is not None
         and not both_off(pack.facts.sample)
     ]
     return min([bus_v, *silent_v] if bus_v is not None else silent_v, default=None)

@@ -41,7 +41,7 @@ def test_a_pack_that_falls_silent_under_load_lowers_the_limit_and_hurts_none(
         THREE,
         events=events,
         demand=[{"kind": "constant", "current_a": -240.0}],
-        config={"on_pack_lost": policy, **FAST},
+        config={"on_pack_lost": policy, "n_minus_1": "auto", **FAST},
     )
     assert run(scenario, "ours", trace).clean
     before, after = limits_a(trace.moments, 150, 195), limits_a(trace.moments, 201, 600)
@@ -102,7 +102,7 @@ def test_a_cell_that_reads_nonsense_once_changes_nothing_and_twice_stops_the_cha
     )
     ccl = [m.said.command.charge_current_limit_a for m in trace.moments if m.said and 295 < m.time_s < 330]
     assert (min(ccl) == 0.0) is stops
-    assert (max(ccl) - min(ccl) < 0.2) is not stops
+    assert (max(ccl) - min(ccl) < 1.0) is not stops  # what circulates drifts a little
 
 
 def test_a_board_that_repeats_itself_under_load_is_taken_for_silent() -> None:
