@@ -130,6 +130,11 @@ class Save:
     state: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A decision was made that nobody is to be sent; what watches over us may know."""
+
+
 class Level(Enum):
     """How loudly a report is to be said."""
 
@@ -155,4 +160,4 @@ class Answer:
     reply: Mapping[str, object]
 
 
-Action = Send | Restart | Arm | Finish | Save | Report | Answer
+Action = Send | Restart | Arm | Finish | Alive | Save | Report | Answer
