@@ -13,11 +13,12 @@ from bridge.config.control_checks import OFF
 from bridge.control.paths import usual
 from bridge.control.server import ControlServer
 from bridge.errors import LinkError
-from bridge.events import Event, Expired, HealthChanged, SendFailed
+from bridge.events import BusCounted, Event, Expired, HealthChanged, SendFailed
 from bridge.gateway import Gateway
 from bridge.links import bcm
-from bridge.links.can import BusHealth, CanPort
+from bridge.links.can import CanPort
 from bridge.links.cyclic import CyclicSender
+from bridge.links.error_frames import BusHealth
 from bridge.links.link import Link
 from bridge.links.opening import Opener
 from bridge.links.sender import Sender
@@ -94,6 +95,7 @@ def _port(
         profile.bitrate,
         extra,
         on_health=_health(inverter.link, post),
+        on_counted=lambda counters: post(BusCounted(inverter.link, counters)),
     )
 
 
