@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from secrets import randbits
 
 from bridge import profiles
 from bridge.config import Config, InverterConfig
@@ -27,6 +28,7 @@ from bridge.protocols.contract import load
 from bridge.runtime import Runtime
 from bridge.shadow import ListeningLink, Shadow, Tell
 from bridge.sinks.can import CanSink
+from bridge.standby import Standby
 from bridge.state import StateFile
 from bridge.systemd import Notifier
 
@@ -52,7 +54,8 @@ def assemble(config: Config, notifier: Notifier | None = None, state: StateFile 
         senders[inverter.name] = _sender(inverter, profile, port, post)
     _add_packs(config, links)
     gateway = Gateway(config, sinks, loop.time())
-    runtime = Runtime(gateway, links, senders, notifier, state, _control(config))
+    beside = None if config.redundancy is None else Standby(gateway, config.redundancy, randbits(NODE_BITS))
+    runtime = Runtime(gateway, links, senders, notifier, state, _control(config), engine=beside)
     return runtime
 
 
@@ -80,6 +83,7 @@ def assemble_shadow(config: Config, notifier: Notifier | None = None, tell: Tell
     return runtime
 
 
+NODE_BITS = 24  # what tells two gateways apart on a bus
 LISTEN_ONLY: Mapping[str, Mapping[str, bool]] = {"slcan": {"listen_only": True}}
 """What makes an adapter not even acknowledge, for the interfaces where python-can can ask for it."""
 

@@ -102,6 +102,16 @@ class BusCounted:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """Where two gateways feed an inverter: a person wants the other one to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """The same: a person wants this one to send."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The gateway is asked to end."""
 
@@ -114,7 +124,20 @@ class Asked:
     request: Request
 
 
-Event = LinkUp | LinkDown | Received | Tick | Expired | SendFailed | HealthChanged | BusCounted | Stop | Asked
+Event = (
+    LinkUp
+    | LinkDown
+    | Received
+    | Tick
+    | Expired
+    | SendFailed
+    | HealthChanged
+    | BusCounted
+    | HandOver
+    | TakeOver
+    | Stop
+    | Asked
+)
 
 
 # Actions

@@ -82,6 +82,7 @@ class Gateway:
         }
         self.decision: Decision | None = None
         self.stopping = False
+        self.more: dict[str, Callable[[float], object]] = {}  # what stands around us adds to the status
         self._decide_at_s = now
         self._save_at_s = now + SAVE_EVERY_S
         self._stage: str | None = None

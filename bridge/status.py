@@ -31,6 +31,7 @@ def snapshot(gateway: Gateway, now: float) -> dict[str, object]:
             for name, sink in gateway.sinks.items()
         },
         "buses": {link: bus.report() for link, bus in gateway.buses.items()},
+        **{name: tell(now) for name, tell in gateway.more.items()},
     }
 
 
