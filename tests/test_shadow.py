@@ -207,7 +207,9 @@ def test_with_a_whole_runtime_there_is_no_sender_and_not_a_frame_on_the_bus(
     async def story() -> tuple[Shadow, can.Message | None]:
         pack = PtyPack(load("jbd").device(Options(cells=CELLS)), reading)
         text = CONFIG.replace('interface = "slcan"', 'interface = "virtual"')
-        runtime = assemble_shadow(config.parse(text.format(board=pack.path, adapter=name), "test"))
+        runtime = assemble_shadow(
+            config.parse(text.format(board=pack.path, adapter=name, state="unused"), "test")
+        )
         assert runtime.senders == {}
         assert isinstance(runtime.engine, Shadow)
         with can.Bus(interface="virtual", channel=name, ignore_config=True) as peer:
@@ -259,7 +261,7 @@ def test_the_command_prints_json_lines_and_tells_the_adapter_not_even_to_acknowl
     device, player = load("jbd").device(Options(cells=CELLS)), Player()
     board = Terminal(lambda chunk: b"".join(cast(list[bytes], device.receive(chunk, reading()))))
     path = tmp_path / "config.toml"
-    path.write_text(CONFIG.format(board=board.path, adapter=player.path))
+    path.write_text(CONFIG.format(board=board.path, adapter=player.path, state=tmp_path))
     command = [sys.executable, "-m", "bridge", "run", "--shadow", "--json", str(path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

@@ -15,7 +15,7 @@ from bridge.doctor import Case, Verdict, checks, examine
 from bridge.doctor.examination import case as case_of
 from tests.doctor.machine import INVERTER, RADIO, SERIAL, SHOW, UNIT, Machine, case
 
-LOOKED_UP = {"bridge.links.opening"}
+LOOKED_UP = {"bridge.links.opening", "bridge.state"}
 FOLDER = Path(bridge.doctor.__file__).parent / "checks"
 
 

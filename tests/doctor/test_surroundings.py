@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.doctor import Verdict
-from tests.doctor.machine import SHOW, UNIT, Machine, case
+from tests.doctor.machine import SERIAL, SHOW, UNIT, Machine, case
 
 GATEWAY = ("/usr/bin/python3", "/usr/bin/packbridge", "run", "/etc/packbridge.toml")
 
@@ -79,6 +79,7 @@ def test_a_folder_that_may_not_be_written_is_a_problem(machine: Machine) -> None
     assert found.looked_at == "/var/lib/packbridge"
 
 
-def test_a_user_without_a_home_is_told_that_nothing_is_kept(machine: Machine) -> None:
-    machine.environment.clear()
-    assert [one.verdict for one in machine.look("state_folder", case())] == [Verdict.UNKNOWN]
+def test_a_folder_from_the_file_goes_before_the_systems(machine: Machine) -> None:
+    machine.environment["STATE_DIRECTORY"] = "/var/lib/packbridge"
+    text = SERIAL + '[gateway]\nstate_dir = "/srv/packbridge"\n'
+    assert machine.look("state_folder", case(text))[0].looked_at == "/srv/packbridge"
