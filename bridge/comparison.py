@@ -7,7 +7,7 @@ seen a few times in a row; a difference that lasts is news twice, when it starts
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from bridge.model import CanFrame
 from bridge.sinks.dialect import Dialect, Kind, Signal, Value
@@ -60,10 +60,14 @@ class Row:
 
 
 class Comparison:
-    """One bus: give it our cycles and their frames; it keeps a row for every signal."""
+    """One bus: give it our cycles and their frames; it keeps a row for every signal.
 
-    def __init__(self, dialect: Dialect) -> None:
+    id_offset: what the profile adds to the dialect's identifiers.
+    """
+
+    def __init__(self, dialect: Dialect, id_offset: int = 0) -> None:
         self._dialect = dialect
+        self._offset = id_offset
         self._signals = {
             signal.name: signal
             for message in dialect.messages.values()
@@ -81,11 +85,15 @@ class Comparison:
 
     def is_theirs(self, frame: CanFrame) -> bool:
         """Whether a frame is one that a battery sends in this dialect."""
-        return (frame.can_id, frame.extended) in self._ids
+        return (frame.can_id - self._offset, frame.extended) in self._ids
 
     def ours(self, frames: Iterable[CanFrame]) -> None:
         """The cycle that we would send from now on; none is silence, and is compared with nothing."""
         self._ours = {name: value for frame in frames for name, value in self._known(frame)}
+
+    def also(self, frame: CanFrame) -> None:
+        """A frame that we would send beside the cycle, or as an answer."""
+        self._ours |= dict(self._known(frame))
 
     def theirs(self, frame: CanFrame, now: float) -> list[Difference]:
         """Compare a frame of theirs; what has become different or has ceased to be."""
@@ -102,7 +110,8 @@ class Comparison:
         return sorted(rows.values(), key=lambda row: (not row.differs, -row.differing, row.signal))
 
     def _known(self, frame: CanFrame) -> Iterable[tuple[str, Value]]:
-        for name, value in self._dialect.decode(frame).items():
+        asked = replace(frame, can_id=frame.can_id - self._offset) if self._offset else frame
+        for name, value in self._dialect.decode(asked).items():
             if name in self._signals:
                 yield name, value.strip("\0 ") if isinstance(value, str) else value
 

@@ -62,7 +62,7 @@ class Shadow:
         self._tell = tell
         self._buses = {inverter.link: inverter.name for inverter in gateway.config.inverters}
         self.comparisons: Mapping[str, Comparison] = {
-            name: Comparison(sink.dialect) for name, sink in gateway.sinks.items()
+            name: Comparison(sink.dialect, sink.profile.id_offset) for name, sink in gateway.sinks.items()
         }
         self._lost_after_s = {name: sink.profile.comm_fault_s for name, sink in gateway.sinks.items()}
         self._present: dict[str, bool] = {}
@@ -107,12 +107,14 @@ class Shadow:
         for action in actions:
             match action:
                 case Arm(sink, frames):
-                    self.comparisons[sink].ours(frames)
+                    if frames or not self.gateway.sinks[sink].profile.polls:
+                        self.comparisons[sink].ours(frames)
                     kept.append(Alive())
                 case Finish():
                     pass
-                case Send(link) if link in self._buses:
-                    pass
+                case Send(link, payload) if link in self._buses:
+                    if isinstance(payload, CanFrame):
+                        self.comparisons[self._buses[link]].also(payload)
                 case Report(event=event) if event in OF_SENDING:
                     pass
                 case _:

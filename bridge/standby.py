@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bridge.config.redundancy_checks import unfit
 from bridge.config.settings import RedundancyConfig
 from bridge.errors import ConfigError
 from bridge.events import (
@@ -41,17 +42,21 @@ class Bus:
 
     def __init__(self, sink: CanSink, settings: RedundancyConfig, node: int) -> None:
         presence_id = sink.profile.presence_id
-        if presence_id is False:
-            raise ConfigError(f"{sink.profile.name}: presence_id: this inverter can't have two gateways")
+        if (fault := unfit(sink.profile)) is not None or presence_id is False:
+            raise ConfigError(fault or "")
         if (presence_id, False) in sink.dialect.messages:
             raise ConfigError(f"{sink.profile.path}: presence_id: 0x{presence_id:X} is in use in its dialect")
         self.name = sink.name
         self.presence_id = presence_id
         self.period_s = sink.profile.period_s
-        self.ids = {key for key, message in sink.dialect.messages.items() if message.ours}
+        self.ids = {
+            (can_id + sink.profile.id_offset, extended)
+            for (can_id, extended), message in sink.dialect.messages.items()
+            if message.ours
+        }
         self.machine = Redundancy(
             role=settings.role,
-            priority=settings.priority,
+            priority=settings.rank,
             node=node,
             period_s=self.period_s,
             take_back=settings.take_back,
@@ -83,8 +88,8 @@ class Bus:
         """For the status: which part we play and who else is there."""
         peer = self.machine.peer
         heard = peer is not None and now - self.machine.peer_s <= 2 * self.period_s
-        other = {"part": peer.part.name.lower(), "priority": peer.priority} if peer and heard else None
-        return {"part": self.machine.part.name.lower(), "priority": self.machine.priority, "other": other}
+        other = {"part": peer.part.name.lower(), "rank": peer.priority} if peer and heard else None
+        return {"part": self.machine.part.name.lower(), "rank": self.machine.priority, "other": other}
 
     def _begin(self, now: float) -> list[Action]:
         """What was decided last, for as long as it would still be valid."""
@@ -169,7 +174,14 @@ class Standby:
                 moves = bus.moves(bus.machine.ready(now, ready=False), link, now)
                 says = [move for move in moves if isinstance(move, Send)]
                 return [*says, Finish(sink, last)]
+            case Send(link, CanFrame() as frame) if self._withheld(link, frame):
+                return []
         return [action]
+
+    def _withheld(self, link: str, frame: CanFrame) -> bool:
+        """Whether a frame beside the cycle is for an inverter that the other gateway feeds."""
+        bus = self.buses.get(link)
+        return bus is not None and not bus.active and (frame.can_id, frame.extended) in bus.ids
 
 
 def _machine(bus: Bus, link: str, event: Event, now: float) -> list[Move | Say]:

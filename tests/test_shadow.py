@@ -208,7 +208,7 @@ def test_with_a_whole_runtime_there_is_no_sender_and_not_a_frame_on_the_bus(
         pack = PtyPack(load("jbd").device(Options(cells=CELLS)), reading)
         text = CONFIG.replace('interface = "slcan"', 'interface = "virtual"')
         runtime = assemble_shadow(
-            config.parse(text.format(board=pack.path, adapter=name, state="unused"), "test")
+            config.parse(text.format(board=pack.path, adapter=name, state="unused", control="off"), "test")
         )
         assert runtime.senders == {}
         assert isinstance(runtime.engine, Shadow)
@@ -261,7 +261,9 @@ def test_the_command_prints_json_lines_and_tells_the_adapter_not_even_to_acknowl
     device, player = load("jbd").device(Options(cells=CELLS)), Player()
     board = Terminal(lambda chunk: b"".join(cast(list[bytes], device.receive(chunk, reading()))))
     path = tmp_path / "config.toml"
-    path.write_text(CONFIG.format(board=board.path, adapter=player.path, state=tmp_path))
+    path.write_text(
+        CONFIG.format(board=board.path, adapter=player.path, state=tmp_path, control=tmp_path / "control")
+    )
     command = [sys.executable, "-m", "bridge", "run", "--shadow", "--json", str(path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

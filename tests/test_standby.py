@@ -114,7 +114,7 @@ class Pair:
 
 def twin(role: str, node: int) -> Twin:
     single = world(connect=False)
-    table = config.RedundancyConfig(role=role, priority={"active": 200, "standby": 100}[role])
+    table = config.RedundancyConfig(role=role, rank={"active": 200, "standby": 100}[role])
     made = Twin(cast(Gateway, Standby(single.gateway, table, node)), single.ports)
     for link in (*made.ports, CAN):
         made.event(LinkUp(link))
@@ -236,23 +236,23 @@ def test_an_expired_sender_is_reported_and_armed_again() -> None:
 def test_the_status_says_which_part_it_plays_and_who_else_is_there() -> None:
     pair = running()
     shown = snapshot(pair.twins[1].standby.gateway, pair.now)["redundancy"]
-    other = {"part": "active", "priority": 200}
-    assert shown == {"house": {"part": "standby", "priority": 100, "other": other}}
+    other = {"part": "active", "rank": 200}
+    assert shown == {"house": {"part": "standby", "rank": 100, "other": other}}
 
 
 # The configuration and the profile
 
 
-def test_the_table_makes_a_pair_and_its_priority_follows_from_the_role() -> None:
+def test_the_table_makes_a_pair_and_its_rank_follows_from_the_role() -> None:
     assert config.parse(GOOD, "c.toml").redundancy is None
     made = config.parse(GOOD + '[redundancy]\nrole = "standby"\n', "c.toml").redundancy
-    assert made == config.RedundancyConfig(role="standby", priority=100, take_back=False)
-    made = config.parse(GOOD + '[redundancy]\nrole = "active"\npriority = 7\n', "c.toml").redundancy
-    assert made == config.RedundancyConfig(role="active", priority=7, take_back=False)
+    assert made == config.RedundancyConfig(role="standby", rank=100, take_back=False)
+    made = config.parse(GOOD + '[redundancy]\nrole = "active"\nrank = 7\n', "c.toml").redundancy
+    assert made == config.RedundancyConfig(role="active", rank=7, take_back=False)
 
 
 def test_a_table_without_a_role_is_refused() -> None:
-    (text,) = complaints(GOOD + "[redundancy]\npriority = 7\n")
+    (text,) = complaints(GOOD + "[redundancy]\nrank = 7\n")
     assert text == (
         'c.toml:26: redundancy.role: missing; allowed: one of "active", "standby"; '
         'write for example role = "standby"'
@@ -264,13 +264,19 @@ def test_an_inverter_that_bears_no_presence_is_refused(monkeypatch: pytest.Monke
     monkeypatch.setattr(profiles, "load", lambda _: profile)
     (text,) = complaints(GOOD + '[redundancy]\nrole = "active"\n')
     assert "inverters.house.profile: deye-lv bears no frame beside its own" in text
-    with pytest.raises(ConfigError, match="can't have two gateways"):
-        Standby(gateway("deye-lv", False), config.RedundancyConfig(role="active", priority=1), 1)
+    with pytest.raises(ConfigError, match="bears no frame beside its own"):
+        Standby(gateway("deye-lv", False), config.RedundancyConfig(role="active", rank=1), 1)
+
+
+@pytest.mark.parametrize("name", ["growatt-lv", "solax-hv"])
+def test_an_inverter_that_wants_answers_is_refused(name: str) -> None:
+    (text,) = complaints(GOOD.replace("deye-lv", name) + '[redundancy]\nrole = "active"\n')
+    assert "asks and wants answers" in text
 
 
 def test_an_identifier_that_is_in_use_is_refused() -> None:
     with pytest.raises(ConfigError, match="0x351 is in use in its dialect"):
-        Standby(gateway("deye-lv", 0x351), config.RedundancyConfig(role="active", priority=1), 1)
+        Standby(gateway("deye-lv", 0x351), config.RedundancyConfig(role="active", rank=1), 1)
 
 
 def gateway(name: str, presence_id: int | bool) -> Gateway:

@@ -10,8 +10,9 @@ from bridge.config.schema import RedundancyTable
 from bridge.config.sentences import Problem, missing
 from bridge.config.settings import RedundancyConfig
 from bridge.errors import ConfigError
+from bridge.profiles import Profile
 
-PRIORITIES = {"active": 200, "standby": 100}
+RANKS = {"active": 200, "standby": 100}
 """By role, where none is written."""
 
 
@@ -27,12 +28,20 @@ def check_redundancy(draft: Draft) -> Iterator[Problem]:
             profile = profiles.load(draft.profile(inverter.profile or ""))
         except ConfigError:
             continue  # its own complaint
-        if profile.presence_id is False:
-            text = (
-                f"{profile.name} bears no frame beside its own, so two gateways can't agree there; take "
-                "[redundancy] out, or give the inverter's profile a presence_id if you know a free one"
-            )
-            yield Problem(("inverters", name, "profile"), text)
+        if (fault := unfit(profile)) is not None:
+            yield Problem(("inverters", name, "profile"), fault)
+
+
+def unfit(profile: Profile) -> str | None:
+    """Why two gateways can't feed this inverter; None if they can."""
+    if profile.presence_id is False:
+        return (
+            f"{profile.name} bears no frame beside its own, so two gateways can't agree there; take "
+            "[redundancy] out, or give the inverter's profile a presence_id if you know a free one"
+        )
+    if profile.polls or profile.states:
+        return f"{profile.name} asks and wants answers, which two gateways can't share; take [redundancy] out"
+    return None
 
 
 def redundancy(draft: Draft) -> RedundancyConfig | None:
@@ -40,5 +49,5 @@ def redundancy(draft: Draft) -> RedundancyConfig | None:
     table = draft.file.redundancy
     if table.role is None:
         return None
-    given = {"priority": PRIORITIES[table.role], **table.given()}
+    given = {"rank": RANKS[table.role], **table.given()}
     return RedundancyConfig(**given)

@@ -246,7 +246,7 @@ class RedundancyTable(Table):
     """[redundancy]: another gateway on the same buses."""
 
     role: Annotated[Literal["active", "standby"] | None, Field(examples=["standby"])] = None
-    priority: Annotated[int | None, Field(ge=1, le=255, examples=[100])] = None
+    rank: Annotated[int | None, Field(ge=1, le=255, examples=[100])] = None
     take_back: Annotated[bool | None, Field(examples=[True])] = None
 
 

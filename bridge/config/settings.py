@@ -102,12 +102,12 @@ class InverterConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedundancyConfig:
-    """Another gateway feeds the same inverters. role: "active" or "standby", who begins. priority: who of
-    two that send goes on. take_back: claim the cycle back from a lower priority.
+    """Another gateway feeds the same inverters. role: "active" or "standby", who begins. rank: who of
+    two that send goes on. take_back: claim the cycle back from a lower rank.
     """
 
     role: str
-    priority: int
+    rank: int
     take_back: bool = False
 
 
