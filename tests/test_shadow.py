@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn, cast
 
@@ -106,6 +107,17 @@ def test_what_they_say_and_we_would_not_differs() -> None:
 
 def _names(can_id: int) -> set[str]:
     return {signal.name for signal in DIALECT.messages[can_id, False].signals}
+
+
+def test_frames_beside_the_cycle_count_and_a_battery_with_another_address_is_understood() -> None:
+    comparison = Comparison(DIALECT, id_offset=0x10)
+    for frame in battery():
+        comparison.also(replace(frame, can_id=frame.can_id + 0x10))
+    theirs = [replace(frame, can_id=frame.can_id + 0x10) for frame in battery(soc=0.1)]
+    found = [one.signal for _ in range(5) for frame in theirs for one in comparison.theirs(frame, 0.0)]
+    assert found == ["soc_pct"]
+    assert comparison.is_theirs(theirs[0])
+    assert not comparison.is_theirs(battery()[0])
 
 
 def test_while_we_would_be_silent_nothing_is_compared() -> None:

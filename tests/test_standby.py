@@ -226,6 +226,13 @@ def test_whose_packs_were_never_heard_leaves_the_cycle_to_the_other() -> None:
     assert pair.senders() == {1}
 
 
+def test_a_frame_beside_the_cycle_is_for_who_sends_and_a_packs_poll_for_both() -> None:
+    pair = running()
+    beside, poll = Send(CAN, CanFrame(0x359, bytes(8))), Send(CAN, CanFrame(0x4210, bytes(8), extended=True))
+    out = [[one.standby._let_out(action, pair.now) for action in (beside, poll)] for one in pair.twins]
+    assert out == [[[beside], [poll]], [[], [poll]]]
+
+
 def test_an_expired_sender_is_reported_and_armed_again() -> None:
     pair = running()
     pair.event(0, Expired("house"))
