@@ -77,8 +77,10 @@ class Gateway:
             [pack.settings for pack in config.packs], config.bank, charge=config.charge
         )
         self.sources = Sources(config.packs)
-        self.buses = {
-            one.link: BusWatch(one.link, self.sinks[one.name].profile.bitrate) for one in config.inverters
+        self.buses = {  # a simulated bank has no sinks
+            one.link: BusWatch(one.link, self.sinks[one.name].profile.bitrate)
+            for one in config.inverters
+            if one.name in self.sinks
         }
         self.decision: Decision | None = None
         self.stopping = False
