@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from secrets import randbits
 
 from bridge import profiles
 from bridge.config import Config, InverterConfig
@@ -13,18 +14,21 @@ from bridge.config.control_checks import OFF
 from bridge.control.paths import usual
 from bridge.control.server import ControlServer
 from bridge.errors import LinkError
-from bridge.events import Event, Expired, HealthChanged, SendFailed
+from bridge.events import BusCounted, Event, Expired, HealthChanged, SendFailed
 from bridge.gateway import Gateway
 from bridge.links import bcm
-from bridge.links.can import BusHealth, CanPort
+from bridge.links.can import CanPort
 from bridge.links.cyclic import CyclicSender
+from bridge.links.error_frames import BusHealth
 from bridge.links.link import Link
 from bridge.links.opening import Opener
 from bridge.links.sender import Sender
 from bridge.profiles import Profile
 from bridge.protocols.contract import load
 from bridge.runtime import Runtime
+from bridge.shadow import ListeningLink, Shadow, Tell
 from bridge.sinks.can import CanSink
+from bridge.standby import Standby
 from bridge.state import StateFile
 from bridge.systemd import Notifier
 
@@ -35,7 +39,6 @@ def assemble(config: Config, notifier: Notifier | None = None, state: StateFile 
     state: where it remembers; None forgets everything. Raises ConfigError for a profile that cannot be used.
     """
     loop = asyncio.get_running_loop()
-    ceiling_v = highest_v(config)
     links: dict[str, Link] = {}
     sinks: dict[str, CanSink] = {}
     senders: dict[str, Sender] = {}
@@ -43,25 +46,71 @@ def assemble(config: Config, notifier: Notifier | None = None, state: StateFile 
     def post(event: Event) -> None:
         loop.call_soon_threadsafe(runtime.dispatch, event)
 
-    opener = Opener()
     for inverter in config.inverters:
         profile = profiles.load(inverter.profile)
-        port = CanPort(
-            inverter.interface, inverter.channel, profile.bitrate, on_health=_health(inverter.link, post)
-        )
+        port = _port(inverter, profile, post)
         links[inverter.link] = port
-        sinks[inverter.name] = CanSink(inverter.name, profile, ceiling_v=ceiling_v)
+        sinks[inverter.name] = CanSink(inverter.name, profile, ceiling_v=highest_v(config))
         senders[inverter.name] = _sender(inverter, profile, port, post)
-    for pack in config.packs:
-        if pack.link not in links:  # packs may share a wire, with each other and with an inverter
-            links[pack.link] = opener.link(pack.port, load(pack.bms).spec, pack.baudrate)
-        if (extra := pack.balancer) is not None and extra.link not in links:
-            links[extra.link] = opener.link(extra.port, load(extra.bms).spec)
-    runtime = Runtime(Gateway(config, sinks, loop.time()), links, senders, notifier, state, _control(config))
+    _add_packs(config, links)
+    gateway = Gateway(config, sinks, loop.time())
+    beside = None if config.redundancy is None else Standby(gateway, config.redundancy, randbits(NODE_BITS))
+    runtime = Runtime(gateway, links, senders, notifier, state, _control(config), engine=beside)
     return runtime
 
 
+def assemble_shadow(config: Config, notifier: Notifier | None = None, tell: Tell | None = None) -> Runtime:
+    """The same for a gateway that only listens to its inverters' buses: there is no sender at all.
+
+    tell: given each report on a difference. The runtime's `engine` is a `Shadow`.
+    """
+    loop = asyncio.get_running_loop()
+    links: dict[str, Link] = {}
+    sinks: dict[str, CanSink] = {}
+
+    def post(event: Event) -> None:
+        loop.call_soon_threadsafe(runtime.dispatch, event)
+
+    for inverter in config.inverters:
+        profile = profiles.load(inverter.profile)
+        port = _port(inverter, profile, post, LISTEN_ONLY.get(inverter.interface))
+        links[inverter.link] = ListeningLink(port)
+        sinks[inverter.name] = CanSink(inverter.name, profile, ceiling_v=highest_v(config))
+    _add_packs(config, links)
+    gateway = Gateway(config, sinks, loop.time())
+    engine = Shadow(gateway) if tell is None else Shadow(gateway, tell)
+    runtime = Runtime(gateway, links, {}, notifier, engine=engine)
+    return runtime
+
+
+NODE_BITS = 24  # what tells two gateways apart on a bus
+LISTEN_ONLY: Mapping[str, Mapping[str, bool]] = {"slcan": {"listen_only": True}}
+"""What makes an adapter not even acknowledge, for the interfaces where python-can can ask for it."""
+
 Post = Callable[[Event], None]
+
+
+def _port(
+    inverter: InverterConfig, profile: Profile, post: Post, extra: Mapping[str, bool] | None = None
+) -> CanPort:
+    return CanPort(
+        inverter.interface,
+        inverter.channel,
+        profile.bitrate,
+        extra,
+        on_health=_health(inverter.link, post),
+        on_counted=lambda counters: post(BusCounted(inverter.link, counters)),
+    )
+
+
+def _add_packs(config: Config, links: dict[str, Link]) -> None:
+    """The packs' links; packs may share a wire, with each other and with an inverter."""
+    opener = Opener()
+    for pack in config.packs:
+        if pack.link not in links:
+            links[pack.link] = opener.link(pack.port, load(pack.bms).spec, pack.baudrate)
+        if (extra := pack.balancer) is not None and extra.link not in links:
+            links[extra.link] = opener.link(extra.port, load(extra.bms).spec)
 
 
 def _sender(inverter: InverterConfig, profile: Profile, port: CanPort, post: Post) -> Sender:

@@ -67,6 +67,50 @@ class HealthChanged:
     health: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusCounters:
+    """What a CAN port has counted since it was made.
+
+    received: good frames; bits: on the wire for them, without stuffing. dropped: frames that came faster
+    than they could be taken. health: as in `HealthChanged`; deaf: it is passive for what it receives.
+    tx_errors, rx_errors: the controller's error counters, None where the interface does not tell them.
+    """
+
+    received: int = 0
+    bits: int = 0
+    dropped: int = 0
+    error_frames: int = 0
+    no_acknowledge: int = 0
+    protocol_errors: int = 0
+    overruns: int = 0
+    bus_offs: int = 0
+    remote_frames: int = 0
+    fd_frames: int = 0
+    send_errors: int = 0
+    health: str = "ok"
+    deaf: bool = False
+    tx_errors: int | None = None
+    rx_errors: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BusCounted:
+    """A second on a CAN bus has passed."""
+
+    link: str
+    counters: BusCounters
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Where two gateways feed an inverter: a person wants the other one to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """The same: a person wants this one to send."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stop:
     """The gateway is asked to end."""
@@ -80,7 +124,20 @@ class Asked:
     request: Request
 
 
-Event = LinkUp | LinkDown | Received | Tick | Expired | SendFailed | HealthChanged | Stop | Asked
+Event = (
+    LinkUp
+    | LinkDown
+    | Received
+    | Tick
+    | Expired
+    | SendFailed
+    | HealthChanged
+    | BusCounted
+    | HandOver
+    | TakeOver
+    | Stop
+    | Asked
+)
 
 
 # Actions
@@ -130,6 +187,11 @@ class Save:
     state: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A decision was made that nobody is to be sent; what watches over us may know."""
+
+
 class Level(Enum):
     """How loudly a report is to be said."""
 
@@ -155,4 +217,4 @@ class Answer:
     reply: Mapping[str, object]
 
 
-Action = Send | Restart | Arm | Finish | Save | Report | Answer
+Action = Send | Restart | Arm | Finish | Alive | Save | Report | Answer

@@ -20,6 +20,7 @@ from bridge.alarm_log import AlarmLog
 from bridge.battery.aggregator import Aggregator
 from bridge.battery.division import Division, Taker
 from bridge.battery.guard import guard
+from bridge.bus_watch import BusWatch, oddities
 from bridge.config import Config
 from bridge.control.answers import answer, changes
 from bridge.control.requests import Request
@@ -28,6 +29,7 @@ from bridge.events import (
     Answer,
     Arm,
     Asked,
+    BusCounted,
     Event,
     Expired,
     Finish,
@@ -75,8 +77,14 @@ class Gateway:
             [pack.settings for pack in config.packs], config.bank, charge=config.charge
         )
         self.sources = Sources(config.packs)
+        self.buses = {  # a simulated bank has no sinks
+            one.link: BusWatch(one.link, self.sinks[one.name].profile.bitrate)
+            for one in config.inverters
+            if one.name in self.sinks
+        }
         self.decision: Decision | None = None
         self.stopping = False
+        self.more: dict[str, Callable[[float], object]] = {}  # what stands around us adds to the status
         self._decide_at_s = now
         self._save_at_s = now + SAVE_EVERY_S
         self._stage: str | None = None
@@ -88,6 +96,7 @@ class Gateway:
         self._standing = Standing()
         self._down: set[str] = set()
         self._news: dict[str, tuple[bool | None, bool, str | None]] = {}
+        self._odd: dict[str, set[str]] = {}
         self._rejected: dict[str, Counter[str]] = {}
         self._complaints: dict[tuple[object, ...], tuple[int, float]] = {}
 
@@ -131,12 +140,16 @@ class Gateway:
                 return [_health_report(link, health)]
             case Asked(client, request):
                 return self._asked(client, request, now)
+            case BusCounted(link, counters):
+                return self.buses[link].counted(counters, now) if link in self.buses else []
         return self._outputs(self.sources.wake(now), now)
 
     # Links
 
     def _link_up(self, link: str, now: float) -> list[Action]:
         actions: list[Action] = []
+        if link in self.buses:
+            self.buses[link].opened()
         if link in self._down:
             self._down.discard(link)
             actions.append(Report(Level.INFO, "link_up", {"link": link}))
@@ -276,6 +289,7 @@ class Gateway:
             if status.clamped:
                 values = ", ".join(status.clamped)
                 reports += self._complain("clamped", {"inverter": name, "values": values}, now)
+            reports += oddities(name, status, self._odd.setdefault(name, set()))
             news = (status.inverter_heard, status.other_sender, status.silent)
             if self._news.get(name) == news:
                 continue

@@ -113,7 +113,8 @@ class Profile(Table):
     cycle_only_unasked: the cycle is not sent while polls are answered. forget_after_s: without a frame
     of the inverter for so long it is to be waited for again, and a handshake begins anew.
     cells_assumed: cells in series that the inverter takes for granted. alarm_effect: what it makes of
-    alarm bits.
+    alarm bits. presence_id: of the frame by which two gateways on the bus agree; false where none may
+    be sent.
     """
 
     path: Path = Field(validation_alias=PATH_KEY, exclude=True)
@@ -152,6 +153,7 @@ class Profile(Table):
     forget_after_s: Seconds | None = None
     cells_assumed: Annotated[int, Field(ge=1, le=512)] | None = None
     alarm_effect: Text | None = None
+    presence_id: Literal[False] | Annotated[int, Field(ge=1, le=0x7FF)] = 0x7F0
     menu: Annotated[tuple[Text, ...], Field(min_length=1)]
     wiring: Wiring
 
@@ -201,6 +203,8 @@ def _value_problems(profile: Profile) -> Iterator[str]:
 
 def _talk_problems(profile: Profile) -> Iterator[str]:
     """What makes no conversation."""
+    if profile.presence_id in {*profile.sent_ids, *(answer.id for answer in profile.answers)}:
+        yield f"presence_id: 0x{profile.presence_id:X} is in use already"
     if not profile.sent_ids:
         yield "order: empty, and no poll is answered either"
     for number, poll in enumerate(profile.polls):

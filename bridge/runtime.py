@@ -13,6 +13,7 @@ import asyncio
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Protocol
 
 import structlog
 
@@ -20,6 +21,7 @@ from bridge.control.server import ControlServer
 from bridge.errors import LinkError
 from bridge.events import (
     Action,
+    Alive,
     Answer,
     Arm,
     Asked,
@@ -49,8 +51,23 @@ FINISH_TIMEOUT_S = 3.0
 HELD_S = 30.0  # a connection that lasted so long was a good one: the next back-off starts short
 
 
+class Engine(Protocol):
+    """What the shell asks of an engine: the gateway itself, or what stands around it."""
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take one event in; the actions are to be carried out in order."""
+        ...
+
+    def next_wakeup(self) -> float:
+        """When a `Tick` is due at the latest."""
+        ...
+
+
 class Runtime:
-    """Runs one gateway until it is told to stop. Everything here happens in one event loop."""
+    """Runs one gateway until it is told to stop. Everything here happens in one event loop.
+
+    engine: what stands around the gateway and takes its events; the gateway itself if there is none.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917  # all that a gateway has to do with the world
         self,
@@ -60,8 +77,11 @@ class Runtime:
         notifier: Notifier | None = None,
         state: StateFile | None = None,
         control: ControlServer | None = None,
+        *,
+        engine: Engine | None = None,
     ) -> None:
         self.gateway = gateway
+        self.engine = engine or gateway
         self.senders = dict(senders)
         self._links = dict(links)
         self._notifier = notifier or Notifier("")
@@ -112,7 +132,7 @@ class Runtime:
             return
         now = asyncio.get_running_loop().time()
         try:
-            actions = self.gateway.handle(event, now)
+            actions = self.engine.handle(event, now)
         except Exception:  # noqa: BLE001  # the supervisor's one right: to end what has gone wrong
             self._log.exception("engine_failed", event_type=type(event).__name__)
             self._end(EXIT_BUG)
@@ -133,6 +153,8 @@ class Runtime:
                     task.cancel()
             case Arm(sink, frames, valid_for_s, urgent):
                 self.senders[sink].arm(frames, valid_for_s, urgent=urgent)
+                self._notifier.tell("WATCHDOG=1")
+            case Alive():
                 self._notifier.tell("WATCHDOG=1")
             case Finish(sink, frames):
                 self.senders[sink].finish(frames)
@@ -164,7 +186,7 @@ class Runtime:
         if self._timer is not None:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
-        at_s = max(self.gateway.next_wakeup(), loop.time())
+        at_s = max(self.engine.next_wakeup(), loop.time())
         self._timer = loop.call_at(at_s, self.dispatch, Tick())
 
     async def _listen(self) -> None:

@@ -30,6 +30,8 @@ def snapshot(gateway: Gateway, now: float) -> dict[str, object]:
             name: sink.status(now).report() | {"sent": None if sink.sent is None else _sent(sink.sent)}
             for name, sink in gateway.sinks.items()
         },
+        "buses": {link: bus.report() for link, bus in gateway.buses.items()},
+        **{name: tell(now) for name, tell in gateway.more.items()},
     }
 
 

@@ -14,7 +14,7 @@ from bridge.battery.chemistry import PRESETS, defaults
 from bridge.battery.curve_presets import CURVE_SETS
 from bridge.battery.curves import at
 from bridge.cli.main import app
-from bridge.config import GatewayConfig, LogConfig, parse
+from bridge.config import GatewayConfig, LogConfig, RedundancyConfig, parse
 from bridge.config.link_checks import OWN_KEYS
 from bridge.config.schema import POINTS, TABLES
 from bridge.config.sentences import allowed, describe
@@ -32,6 +32,7 @@ SECTIONS = {
     "packs": "[packs.NAME]",
     "curves": "[curves.NAME]",
     "inverters": "[inverters.NAME]",
+    "redundancy": "[redundancy]",
 }
 KEYS = [(table, key) for table in SECTIONS for key in TABLES[table].model_fields]
 NO_DEFAULT = "required"
@@ -44,6 +45,7 @@ DEFAULT_ELSEWHERE = {
     "control": "see [control](control.md#where-it-is)",
     "share": "an equal part",
     "priority": "`1`",
+    "rank": "200 for active, 100 for standby",
     **dict.fromkeys(("rated_current_a", "password", "options", "balancer", "curves"), "none"),
     **dict.fromkeys(POINTS, "the chemistry's"),
     **dict.fromkeys(("charge_by_mosfet_c", "discharge_by_mosfet_c"), "80 to 100 degC"),
@@ -72,7 +74,7 @@ def default(key: str) -> str:
     if key in DEFAULT_ELSEWHERE:
         return DEFAULT_ELSEWHERE[key]
     key = key.removeprefix("log_")
-    owners = (PackSettings, BankSettings, ChargeSettings, LogConfig, GatewayConfig)
+    owners = (PackSettings, BankSettings, ChargeSettings, LogConfig, GatewayConfig, RedundancyConfig)
     found = [item.default for owner in owners for item in fields(owner) if item.name == key]
     values = [value for value in found if value is not MISSING]
     if not values:

@@ -80,6 +80,12 @@ class Terminal(threading.Thread):
                 answer := self._serve(os.read(self._near, 4096))
             ):
                 os.write(self._near, answer)
+            if said := self.idle():
+                os.write(self._near, said)
+
+    def idle(self) -> bytes:
+        """What is said without being asked; asked for many times a second."""
+        return b""
 
     def close(self) -> None:
         self._closing = True

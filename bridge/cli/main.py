@@ -12,6 +12,7 @@ from bridge.cli import (
     curves,
     decode,
     demo,
+    doctor,
     encode,
     init,
     lease,
@@ -54,6 +55,7 @@ def options(
 app.command(epilog=demo.EPILOG)(demo.demo)
 app.command(epilog=run.EPILOG)(run.run)
 app.command(epilog=check.EPILOG)(check.check)
+app.command(epilog=doctor.EPILOG)(doctor.doctor)
 app.command(epilog=curves.EPILOG)(curves.curves)
 app.command(epilog=decode.EPILOG)(decode.decode)
 app.command(epilog=encode.EPILOG)(encode.encode)

@@ -27,8 +27,14 @@ def run(
     config: Path = typer.Argument(..., help="The configuration file."),
     log_level: LogLevel | None = typer.Option(None, help="How much to log; overrides the file's own."),
     log_json: bool = typer.Option(False, "--log-json", help="Log JSON lines, for machines."),
+    shadow: bool = typer.Option(
+        False, "--shadow", help="Send nothing: compare with the battery that feeds the inverter now."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="With --shadow: differences as JSON lines."),
 ) -> None:
     """Read the packs, feed the inverters, log to stderr. SIGTERM or Ctrl-C ends it cleanly."""
+    if as_json and not shadow:
+        raise typer.BadParameter("--json goes with --shadow; for a log as JSON lines there is --log-json")
     from bridge import config as configuration
     from bridge.logs import configure
 
@@ -39,6 +45,10 @@ def run(
     configure(log_level or log.level, "json" if log_json else log.format)
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}", err=True)
+    if shadow:
+        from bridge.cli.shadow import run_shadow
+
+        raise typer.Exit(run_shadow(loaded, as_json=as_json))
     raise typer.Exit(asyncio.run(_run(loaded)))
 
 
@@ -60,5 +70,7 @@ EPILOG = """[b]Examples[/b]
 packbridge check config.toml && packbridge run config.toml
 
 packbridge run config.toml --log-json 2> gateway.log
+
+packbridge run --shadow config.toml
 
 Exit codes: 0 stopped cleanly, 2 the configuration cannot be used, 70 an internal error (restart it)."""

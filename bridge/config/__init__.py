@@ -18,6 +18,7 @@ from bridge.config.settings import (
     InverterConfig,
     LogConfig,
     PackConfig,
+    RedundancyConfig,
 )
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "InverterConfig",
     "LogConfig",
     "PackConfig",
+    "RedundancyConfig",
     "Source",
     "load",
     "parse",

@@ -18,6 +18,7 @@ from bridge.config.draft import RATINGS, Draft
 from bridge.config.inverter_checks import check_inverters
 from bridge.config.pack_checks import check_pack
 from bridge.config.port_checks import unprotected
+from bridge.config.redundancy_checks import check_redundancy
 from bridge.config.sentences import Problem
 from bridge.config.wire_checks import check_wires
 from bridge.config.wiring_checks import not_series_rated, one_wire_in_string
@@ -36,6 +37,7 @@ def problems(draft: Draft) -> list[Problem]:
         *check_charge(draft),
         *check_inverters(draft),
         *check_control(draft),
+        *check_redundancy(draft),
     ]
 
 

@@ -14,6 +14,7 @@ from bridge.config import checks, sentences
 from bridge.config.curves import chosen
 from bridge.config.draft import Draft, PackDraft
 from bridge.config.lines import Source, key_lines
+from bridge.config.redundancy_checks import redundancy
 from bridge.config.sentences import Problem
 from bridge.config.settings import (
     AccessoryConfig,
@@ -96,6 +97,7 @@ def _config(draft: Draft, source: Source) -> Config:
             InverterConfig(name=name, **{**table.given(), "profile": draft.profile(table.profile or "")})
             for name, table in draft.file.inverters.items()
         ),
+        redundancy=redundancy(draft),
         warnings=tuple(_rendered(source, checks.warnings(draft))),
         source=source,
     )

@@ -242,6 +242,14 @@ class InverterTable(Table):
     max_discharge_current_a: Amps = None
 
 
+class RedundancyTable(Table):
+    """[redundancy]: another gateway on the same buses."""
+
+    role: Annotated[Literal["active", "standby"] | None, Field(examples=["standby"])] = None
+    rank: Annotated[int | None, Field(ge=1, le=255, examples=[100])] = None
+    take_back: Annotated[bool | None, Field(examples=[True])] = None
+
+
 class FileTable(Table):
     """The whole file."""
 
@@ -252,6 +260,7 @@ class FileTable(Table):
     packs: dict[Name, PackTable] = {}
     curves: dict[Name, CurvesTable] = {}
     inverters: dict[Name, InverterTable] = {}
+    redundancy: RedundancyTable = RedundancyTable()
 
 
 TABLES: Mapping[str, type[Table]] = {
@@ -262,6 +271,7 @@ TABLES: Mapping[str, type[Table]] = {
     "packs": PackTable,
     "curves": CurvesTable,
     "inverters": InverterTable,
+    "redundancy": RedundancyTable,
 }
 """The tables by the first word of their headers."""
 NAMED = frozenset({"packs", "curves", "inverters"})

@@ -101,6 +101,17 @@ class InverterConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RedundancyConfig:
+    """Another gateway feeds the same inverters. role: "active" or "standby", who begins. rank: who of
+    two that send goes on. take_back: claim the cycle back from a lower rank.
+    """
+
+    role: str
+    rank: int
+    take_back: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole configuration without contradictions.
 
@@ -113,5 +124,6 @@ class Config:
     packs: tuple[PackConfig, ...]
     inverters: tuple[InverterConfig, ...]
     charge: ChargeSettings = field(default_factory=ChargeSettings)
+    redundancy: RedundancyConfig | None = None
     warnings: tuple[str, ...] = ()
     source: Source = field(default=Source("configuration"), compare=False, repr=False)

@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, fields
 
 import can
 
 from bridge.errors import LinkError
+from bridge.events import BusCounters
+from bridge.links.error_frames import BusHealth, errors_in, health_after
 from bridge.model import CanFrame
 from bridge.protocols.contract import Payload
 
@@ -26,18 +28,8 @@ RECEIVE_TIMEOUT_S = 0.2  # how long closing may take
 # NotImplementedError for an interface that there is not.
 FAILURES = (can.CanError, OSError, ValueError, TypeError, ImportError, NotImplementedError)
 
-# Error classes of linux/can/error.h, and bits of data[1] for "controller problems".
-ERR_CONTROLLER, ERR_NO_ACK, ERR_BUS_OFF, ERR_RESTARTED = 0x04, 0x20, 0x40, 0x100
-CONTROLLER_WARNING, CONTROLLER_PASSIVE, CONTROLLER_ACTIVE = 0x0C, 0x30, 0x40
-
-
-class BusHealth(StrEnum):
-    """What the controller says of its bus; `ok` also where the interface can't say."""
-
-    OK = "ok"
-    WARNING = "warning"  # errors are counted
-    PASSIVE = "passive"  # so many that it may no longer disturb others
-    BUS_OFF = "bus-off"  # so many that it has left the bus
+COUNT_EVERY_S = 1.0
+WAITING_MAX = 2000  # frames that wait for the event loop; a full bus brings 10 000 a second at the most
 
 
 @dataclass(slots=True)
@@ -52,10 +44,24 @@ class PortStatistics:
     bus_offs: int = 0
     remote_frames: int = 0
     fd_frames: int = 0
+    bits: int = 0
+    dropped: int = 0
+    protocol_errors: int = 0
+    overruns: int = 0
+    deaf: bool = False
+    tx_errors: int | None = None
+    rx_errors: int | None = None
     health: BusHealth = BusHealth.OK
 
+    def counters(self) -> BusCounters:
+        """The same at this moment, as an event carries it."""
+        return BusCounters(
+            **{item.name: getattr(self, item.name) for item in fields(BusCounters) if item.name != "health"},
+            health=self.health.value,
+        )
 
-def _ignore(_health: BusHealth) -> None:
+
+def _ignore(_news: object) -> None:
     """For who does not ask."""
 
 
@@ -64,9 +70,10 @@ class CanPort:
 
     interface, channel, extra: python-can's. on_health: called in the event loop when the bus's
     health changes; python-can can't restart a controller in bus-off, the kernel's restart-ms can.
+    on_counted: called there once a second while it is open.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # three say which bus, the others have defaults
         self,
         interface: str,
         channel: str,
@@ -74,11 +81,13 @@ class CanPort:
         extra: Mapping[str, str | int | float | bool] | None = None,
         *,
         on_health: Callable[[BusHealth], None] = _ignore,
+        on_counted: Callable[[BusCounters], None] = _ignore,
     ) -> None:
         self.name = f"{interface}:{channel}"
         self.statistics = PortStatistics()
         self._arguments = {"interface": interface, "channel": channel, "bitrate": bitrate} | dict(extra or {})
         self._on_health = on_health
+        self._on_counted = on_counted
         self._open: _OpenBus | None = None
 
     async def run(self, up: Callable[[], None], receive: Callable[[Payload], None]) -> None:
@@ -96,8 +105,10 @@ class CanPort:
         except FAILURES as error:
             writer.shutdown(wait=False)
             raise LinkError(f"{self.name}: {error}") from error
-        self._open = opened = _OpenBus(bus, writer, self.statistics, loop, fail, self._on_health)
+        opened = _OpenBus(bus, writer, self.statistics, loop, fail, self._on_health, self._on_counted)
+        self._open = opened
         self.statistics.health = BusHealth.OK  # what an earlier controller said is over
+        self.statistics.deaf = False
         reader = threading.Thread(target=opened.read, args=(receive,), name=f"read {self.name}")
         reader.start()
         try:
@@ -139,16 +150,23 @@ class _OpenBus:
     loop: asyncio.AbstractEventLoop
     fail: Callable[[Exception], None]
     on_health: Callable[[BusHealth], None]
+    on_counted: Callable[[BusCounters], None]
+    taken: int = 0  # frames, by the event loop
+    handed: int = 0  # to it, by the receiving thread
     closing: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, receive: Callable[[Payload], None]) -> None:
         """The receiving thread."""
         try:
+            count_s = time.monotonic() + COUNT_EVERY_S
             while not self.closing.is_set():
                 message = self.bus.recv(RECEIVE_TIMEOUT_S)
                 if message is not None:
                     self._received(message, receive)
+                if (now := time.monotonic()) >= count_s:
+                    count_s = now + COUNT_EVERY_S
+                    self.loop.call_soon_threadsafe(self.on_counted, self.statistics.counters())
         except FAILURES as error:
             if not self.closing.is_set():
                 self.loop.call_soon_threadsafe(self.fail, error)
@@ -181,33 +199,31 @@ class _OpenBus:
             self.statistics.fd_frames += 1
         else:
             self.statistics.received += 1
+            self.statistics.bits += (67 if message.is_extended_id else 47) + 8 * len(message.data)
+            if self.handed - self.taken >= WAITING_MAX:
+                self.statistics.dropped += 1
+                return
+            self.handed += 1
             frame = CanFrame(message.arbitration_id, bytes(message.data), message.is_extended_id)
-            self.loop.call_soon_threadsafe(receive, frame)
+            self.loop.call_soon_threadsafe(self._take, receive, frame)
+
+    def _take(self, receive: Callable[[Payload], None], frame: CanFrame) -> None:
+        self.taken += 1
+        receive(frame)
 
     def _error(self, message: can.Message) -> None:
+        errors = errors_in(message.arbitration_id, bytes(message.data))
         self.statistics.error_frames += 1
-        if message.arbitration_id & ERR_NO_ACK:
-            self.statistics.no_acknowledge += 1
+        self.statistics.no_acknowledge += errors.no_acknowledge
+        self.statistics.protocol_errors += errors.protocol
+        self.statistics.overruns += errors.overrun
+        if errors.counters is not None:
+            self.statistics.tx_errors, self.statistics.rx_errors = errors.counters
         health = health_after(self.statistics.health, message.arbitration_id, bytes(message.data))
+        self.statistics.deaf = health is not BusHealth.OK and (errors.deaf or self.statistics.deaf)
         if health is self.statistics.health:
             return
         self.statistics.health = health
         if health is BusHealth.BUS_OFF:
             self.statistics.bus_offs += 1
         self.loop.call_soon_threadsafe(self.on_health, health)
-
-
-def health_after(before: BusHealth, error_class: int, data: bytes) -> BusHealth:
-    """The bus's health after a SocketCAN error frame.  Source: linux/can/error.h."""
-    if error_class & ERR_BUS_OFF:
-        return BusHealth.BUS_OFF
-    if error_class & ERR_RESTARTED:
-        return BusHealth.OK
-    if error_class & ERR_CONTROLLER and len(data) > 1:
-        if data[1] & CONTROLLER_PASSIVE:
-            return BusHealth.PASSIVE
-        if data[1] & CONTROLLER_WARNING:
-            return BusHealth.WARNING
-        if data[1] & CONTROLLER_ACTIVE:
-            return BusHealth.OK
-    return before

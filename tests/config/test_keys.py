@@ -196,7 +196,7 @@ UNKNOWN_KEYS = [
         "[inverter]",
         (
             "c.toml:22: inverter: unknown key; known here: bank, charge, curves, gateway, inverters, pack, "
-            'packs. Did you mean "inverters"?'
+            'packs, redundancy. Did you mean "inverters"?'
         ),
     ),
 ]

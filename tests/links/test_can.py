@@ -11,8 +11,10 @@ import can
 import pytest
 
 from bridge.errors import LinkError
-from bridge.links.can import BusHealth, CanPort, health_after
+from bridge.events import BusCounters
+from bridge.links.can import WAITING_MAX, CanPort
 from bridge.links.cyclic import CyclicSender
+from bridge.links.error_frames import BusHealth, health_after
 from bridge.links.link import Link
 from bridge.links.sender import Sender
 from bridge.model import CanFrame
@@ -427,6 +429,53 @@ def test_a_bus_that_is_opened_again_starts_in_good_health() -> None:
         port.statistics.health = BusHealth.BUS_OFF
         async with Held(port):
             assert port.statistics.health is BusHealth.OK
+
+    asyncio.run(story())
+
+
+def test_what_error_frames_complain_of_is_counted_each_second() -> None:
+    async def story() -> None:
+        name = channel()
+        seen: list[BusCounters] = []
+        with peer(name) as other:
+            port = CanPort("virtual", name, 500_000, on_counted=seen.append)
+            async with Held(port):
+                for error_class, data in (
+                    (0x20C, "0001000000000560"),
+                    (0x88, "00"),
+                    (0x20, ""),
+                    (0x04, "0010"),
+                ):
+                    other.send(
+                        can.Message(arbitration_id=error_class, is_error_frame=True, data=bytes.fromhex(data))
+                    )
+                other.send(can.Message(arbitration_id=0x305, is_extended_id=False, data=bytes(8)))
+                while not seen:
+                    await asyncio.sleep(0.05)
+        assert seen[0] == BusCounters(
+            received=1, bits=111, error_frames=4, no_acknowledge=1, protocol_errors=2, overruns=1,
+            health="passive", deaf=True, tx_errors=5, rx_errors=0x60,
+        )  # fmt: skip
+
+    asyncio.run(story())
+
+
+def test_frames_that_nobody_takes_do_not_pile_up() -> None:
+    async def story() -> None:
+        name = channel()
+        with peer(name) as other:
+            port = CanPort("virtual", name, 500_000)
+            async with Held(port) as held:
+                for _ in range(WAITING_MAX + 500):
+                    other.send(can.Message(arbitration_id=0x123, is_extended_id=False))
+                wait_until(lambda: port.statistics.received == WAITING_MAX + 500)  # the loop is held up
+                await asyncio.sleep(0)
+                assert len(held.received) == WAITING_MAX
+                assert port.statistics.dropped == 500
+                other.send(can.Message(arbitration_id=0x305, is_extended_id=False))
+                held.arrived.clear()
+                await asyncio.wait_for(held.arrived.wait(), 2.0)
+        assert held.received[-1] == CanFrame(0x305, b"")
 
     asyncio.run(story())
 
