@@ -83,7 +83,8 @@ def _exchange(path: Path, line: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(PATIENCE_S)
         connection.connect(str(path))
-        connection.sendall(line)
+        with suppress(BrokenPipeError):  # who is refused is told so, perhaps before it has asked
+            connection.sendall(line)
         found = bytearray()
         while not found.endswith(b"\n") and (chunk := connection.recv(65536)) and len(found) < LONGEST:
             found += chunk
