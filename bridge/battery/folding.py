@@ -15,6 +15,7 @@ from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
 from bridge.battery.fixed import UNKNOWN_OCP, Fixed
 from bridge.battery.silence import flat_top_v
+from bridge.battery.topology import sum_of_all
 from bridge.model import Alarm, Constraint, Limit, PackSample, PackSettings, Ratings
 
 
@@ -33,7 +34,7 @@ def series_sample(
         left_ah, room_ah = min([left for left, _ in known]), min([full - left for left, full in known])
     return replace(
         _sample(samples, alarms),
-        voltage_v=_sum_of_all([one.voltage_v for one in facts]),
+        voltage_v=sum_of_all([one.voltage_v for one in facts]),
         current_a=current_a,
         soc=_soc(left_ah, room_ah),
         soh=min([s.soh for s in samples if s.soh is not None], default=None),
@@ -65,7 +66,7 @@ def group_sample(children: Sequence[Pack], facts: Sequence[Facts], voltage_v: fl
     return replace(
         _sample(samples, frozenset()),
         voltage_v=voltage_v,
-        current_a=_sum_of_all([_current_a(child) for child in children]),
+        current_a=sum_of_all([_current_a(child) for child in children]),
         soc=_soc(left_ah, None if left_ah is None or full_ah is None else full_ah - left_ah),
         soh=min([s.soh for s in samples if s.soh is not None], default=None),
         remaining_ah=left_ah,
@@ -137,7 +138,7 @@ def voltages_at_string(own: PackSettings, children: Sequence[Pack]) -> Iterator[
     the others leave of the string's voltage, so they are what keeps it from harm.
     """
     volts = [None if child.facts is None else child.facts.voltage_v for child in children]
-    whole_v = _sum_of_all(volts)
+    whole_v = sum_of_all(volts)
     for i, child in enumerate(children):
         others = [one.member.settings for j, one in enumerate(children) if j != i]
         for cause in child.limits.voltage:
@@ -215,11 +216,6 @@ def _current_a(child: Pack) -> float | None:
     if child.facts is None or not child.heard:
         return None
     return child.facts.sample.current_a
-
-
-def _sum_of_all(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fsum(known) if len(known) == len(values) else None
 
 
 def _all(values: Sequence[bool | None]) -> bool | None:

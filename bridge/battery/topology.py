@@ -90,7 +90,7 @@ def _series(name: str, children: Sequence[PackSettings]) -> PackSettings:
         fuse_a=_least_of_known([child.fuse_a for child in children]),
         charge_fuse_a=_least_of_known([child.charge_fuse_a for child in children]),
         discharge_fuse_a=_least_of_known([child.discharge_fuse_a for child in children]),
-        path_mohm=_sum_of_all([child.path_mohm for child in children]),
+        path_mohm=sum_of_all([child.path_mohm for child in children]),
         ocp_a=_first_trip([(child.ocp_a, UNKNOWN_OCP, child) for child in children]),
         ocp_fast_a=_first_trip([(child.ocp_fast_a, UNKNOWN_FAST, child) for child in children]),
         ocp_delay_s=_least_if_all_known([child.ocp_delay_s for child in children]),
@@ -149,7 +149,8 @@ def _least_if_all_known(values: Sequence[float | None]) -> float | None:
     return min(known) if len(known) == len(values) else None
 
 
-def _sum_of_all(values: Sequence[float | None]) -> float | None:
+def sum_of_all(values: Sequence[float | None]) -> float | None:
+    """The sum, if every value is known."""
     known = [value for value in values if value is not None]
     return fsum(known) if len(known) == len(values) else None
 
