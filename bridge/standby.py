@@ -11,11 +11,15 @@ from dataclasses import replace
 
 from bridge.config.redundancy_checks import unfit
 from bridge.config.settings import RedundancyConfig
+from bridge.control.answers import granted, refused
+from bridge.control.requests import GiveCycle, TakeCycle
 from bridge.errors import ConfigError
 from bridge.events import (
     Action,
     Alive,
+    Answer,
     Arm,
+    Asked,
     Event,
     Finish,
     HandOver,
@@ -125,7 +129,9 @@ class Standby:
         actions: list[Action] = []
         for link, bus in self.buses.items():
             actions += bus.moves(_machine(bus, link, event, now), link, now)
-        if isinstance(event, HandOver | TakeOver):
+        if isinstance(event, Asked) and isinstance(event.request, GiveCycle | TakeCycle):
+            actions += self._asked(event.client, event.request, now)
+        elif isinstance(event, HandOver | TakeOver):
             actions += self._told(event, now)
         elif not self._kept(event, now):
             for action in self.gateway.handle(event, now):
@@ -137,6 +143,12 @@ class Standby:
     def next_wakeup(self) -> float:
         """When a `Tick` is due at the latest."""
         return min([self.gateway.next_wakeup(), *(bus.machine.next_s() for bus in self.buses.values())])
+
+    def _asked(self, client: int, request: GiveCycle | TakeCycle, now: float) -> list[Action]:
+        told = self._told(HandOver() if isinstance(request, GiveCycle) else TakeOver(), now)
+        why = [f"{one.fields['inverter']}: {one.fields['why']}" for one in told if isinstance(one, Report)]
+        reply = refused(self.gateway, "; ".join(why)) if why else granted(self.gateway, {"asked": True})
+        return [*told, Answer(client, reply)]
 
     def _told(self, event: HandOver | TakeOver, now: float) -> list[Action]:
         actions: list[Action] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import cast
@@ -9,10 +10,13 @@ from typing import cast
 import pytest
 
 from bridge import config, profiles
+from bridge.control.requests import GiveCycle
 from bridge.errors import ConfigError
 from bridge.events import (
     Action,
+    Answer,
     Arm,
+    Asked,
     Event,
     Expired,
     Finish,
@@ -167,6 +171,24 @@ def test_told_to_hand_over_it_does_and_takes_over_again_when_told() -> None:
     pair.run(4)
     assert pair.senders() == {0}
     assert pair.gap() <= PERIOD_S + 3 * STEP_S
+
+
+def test_asked_over_the_control_socket_it_does_the_same_and_says_so() -> None:
+    pair = running()
+    pair.event(0, Asked(7, GiveCycle()))
+    pair.run(4)
+    assert pair.senders() == {1}
+    assert answered(pair, Asked(8, GiveCycle()))["ok"] is True
+    pair.twins[1].alive = False
+    pair.run(5)
+    refusal = answered(pair, Asked(9, GiveCycle()))
+    assert (refusal["ok"], refusal["error"]) == (False, "house: nobody there who could")
+
+
+def answered(pair: Pair, event: Asked) -> Mapping[str, object]:
+    (answer,) = [one for one in pair.twins[0].standby.handle(event, pair.now) if isinstance(one, Answer)]
+    assert answer.client == event.client
+    return answer.reply
 
 
 def test_what_cannot_be_handed_over_is_refused_with_the_reason() -> None:

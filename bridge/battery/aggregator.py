@@ -118,9 +118,13 @@ class Aggregator:
         self._membership.informed(pack, info)
         self._known[pack].informed(info)
 
-    def clear_faults(self) -> None:
-        """Somebody has looked at what ended all current: let it flow again, unless it is still wrong."""
+    def clear_faults(self) -> list[str]:
+        """Somebody has looked at what ended all current: let it flow again, unless it is still wrong. What
+        was latched, in words.
+        """
+        latched = [cause.text for cause in self._watch.faults.latched.values()]
         self._watch.faults.clear()
+        return latched
 
     def members(self, now: float) -> tuple[Member, ...]:
         """Every pack as it stands at `now`, in the order of the configuration."""

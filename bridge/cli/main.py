@@ -16,6 +16,7 @@ from bridge.cli import (
     encode,
     init,
     lease,
+    orders,
     pack,
     profiles,
     read,
@@ -66,6 +67,9 @@ app.command(epilog=why.WHY_EPILOG)(why.why)
 app.command(epilog=why.STATUS_EPILOG)(why.status)
 app.add_typer(lease.app, name="lease")
 app.add_typer(pack.app, name="pack")
+app.command("clear-faults", epilog=orders.CLEAR_EPILOG)(orders.clear_faults)
+app.command("hand-over", epilog=orders.PAIR_EPILOG)(orders.hand_over)
+app.command("take-over", epilog=orders.PAIR_EPILOG)(orders.take_over)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(sim.app, name="sim")
 

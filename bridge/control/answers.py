@@ -9,8 +9,10 @@ from bridge.battery.leases import Lease
 from bridge.battery.leaving import Departure
 from bridge.control.requests import (
     VERSION,
+    ClearFaults,
     Departures,
     DropLease,
+    GiveCycle,
     Hello,
     Leave,
     ListLeases,
@@ -18,6 +20,7 @@ from bridge.control.requests import (
     Return,
     SetLease,
     Status,
+    TakeCycle,
     Why,
 )
 from bridge.errors import ConfigError
@@ -32,19 +35,28 @@ Reply = dict[str, object]
 
 def answer(gateway: Gateway, request: Request, now: float) -> Reply:
     """The reply to a request, which has been carried out when this returns."""
-    head: Reply = {"v": VERSION, "gateway": gateway.config.gateway.name}
     try:
-        return head | {"ok": True, "result": _result(gateway, request, now)}
+        return granted(gateway, _result(gateway, request, now))
     except ConfigError as error:
-        return head | {"ok": False, "error": str(error)}
+        return refused(gateway, str(error))
+
+
+def granted(gateway: Gateway, result: object) -> Reply:
+    """The reply to what was done or told."""
+    return {"v": VERSION, "gateway": gateway.config.gateway.name, "ok": True, "result": result}
+
+
+def refused(gateway: Gateway, error: str) -> Reply:
+    """The reply to what cannot be done."""
+    return {"v": VERSION, "gateway": gateway.config.gateway.name, "ok": False, "error": error}
 
 
 def changes(request: Request) -> bool:
     """Whether a request asks for something to be different, and not only to be told."""
-    return isinstance(request, Leave | Return | SetLease | DropLease)
+    return isinstance(request, Leave | Return | SetLease | DropLease | ClearFaults)
 
 
-def _result(gateway: Gateway, request: Request, now: float) -> object:
+def _result(gateway: Gateway, request: Request, now: float) -> object:  # noqa: C901  # a line for each
     bank = gateway.aggregator
     match request:
         case Hello():
@@ -65,6 +77,15 @@ def _result(gateway: Gateway, request: Request, now: float) -> object:
             return [_lease(one, now) for one in bank.leases.drop(name, now)]
         case ListLeases():
             return [_lease(one, now) for one in bank.leases.standing(now)]
+        case ClearFaults() | GiveCycle() | TakeCycle():
+            return _order(gateway, request)
+
+
+def _order(gateway: Gateway, request: ClearFaults | GiveCycle | TakeCycle) -> object:
+    """What a gateway with a twin is told of it goes to `bridge.standby`; here there is none."""
+    if isinstance(request, ClearFaults):
+        return {"cleared": gateway.aggregator.clear_faults()}
+    raise ConfigError("this gateway is alone: its configuration has no [redundancy]")
 
 
 WHY_ORDER = (Limit.CCL, Limit.DCL, Limit.CVL, Limit.DVL)

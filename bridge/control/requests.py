@@ -76,7 +76,35 @@ class ListLeases:
     """What is leased at the moment."""
 
 
-Request = Hello | Status | Why | Leave | Return | Departures | SetLease | DropLease | ListLeases
+@dataclass(frozen=True, slots=True)
+class ClearFaults:
+    """Somebody has looked at what ended all current: let it flow again, unless it is still wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveCycle:
+    """Of two gateways on one bus, let the other one send."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeCycle:
+    """Of two gateways on one bus, send from here."""
+
+
+Request = (
+    Hello
+    | Status
+    | Why
+    | Leave
+    | Return
+    | Departures
+    | SetLease
+    | DropLease
+    | ListLeases
+    | ClearFaults
+    | GiveCycle
+    | TakeCycle
+)
 
 
 def parse(line: bytes) -> Request:
@@ -167,6 +195,9 @@ PLAIN: Mapping[str, type[Request]] = {
     "status": Status,
     "leaving": Departures,
     "leases": ListLeases,
+    "clear_faults": ClearFaults,
+    "hand_over": GiveCycle,
+    "take_over": TakeCycle,
 }
 """Verbs without keys."""
 
@@ -180,5 +211,8 @@ VERBS: Mapping[str, tuple[Callable[[_Fields], Request], tuple[str, ...]]] = {
     "lease": (_Fields.lease, ("name", "limit", "value", "ttl_s", "reason")),
     "unlease": (lambda said: DropLease(said.text("name")), ("name",)),
     "leases": (lambda _: ListLeases(), ()),
+    "clear_faults": (lambda _: ClearFaults(), ()),
+    "hand_over": (lambda _: GiveCycle(), ()),
+    "take_over": (lambda _: TakeCycle(), ()),
 }
 """By verb: how it is read, and its keys."""

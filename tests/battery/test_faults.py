@@ -35,7 +35,7 @@ def test_confirmed_by_a_second_it_stands_until_somebody_clears_it() -> None:
     assert story.last.protections == {Alarm.DISCHARGE_OVERTEMPERATURE}
     assert story.last.constraints[Limit.DCL][0].text == "garage: cells at 66 degC, until it is cleared"
 
-    story.bank.clear_faults()
+    assert story.bank.clear_faults() == ["garage: cells at 66 degC"]
     story.run(200)
 
     assert story.limits() == (173.7, 173.7)

@@ -48,6 +48,16 @@ def test_why_prints_a_limit_with_the_binding_reason_on_top(run: Run) -> None:
     assert "rating" in lines[4]
 
 
+def test_faults_are_cleared_by_a_word(run: Run) -> None:
+    assert run("clear-faults")[:2] == (0, "there was no latched fault\n")
+
+
+@pytest.mark.parametrize("word", ["hand-over", "take-over"])
+def test_a_gateway_without_a_twin_says_that_it_is_alone(run: Run, word: str) -> None:
+    code, _, err = run(word)
+    assert (code, "this gateway is alone" in err) == (2, True)
+
+
 def test_why_without_a_limit_prints_all_four(run: Run) -> None:
     _, out, _ = run("why")
     assert [line.split()[0] for line in out.splitlines() if " is " in line[:8]] == [

@@ -11,8 +11,10 @@ import pytest
 from bridge.battery.leases import LeaseRequest
 from bridge.control import client
 from bridge.control.requests import (
+    ClearFaults,
     Departures,
     DropLease,
+    GiveCycle,
     Hello,
     Leave,
     ListLeases,
@@ -20,6 +22,7 @@ from bridge.control.requests import (
     Return,
     SetLease,
     Status,
+    TakeCycle,
     Why,
 )
 from bridge.errors import ConfigError
@@ -97,6 +100,18 @@ def test_a_pack_leaves_and_returns(served: Served) -> None:
     assert (found["pack"], found["phase"], found["state"]) == ("small", "ready", "active")
     ask(served, Return("small"))
     assert ask(served, Departures()) == []
+
+
+def test_faults_that_were_latched_are_named_and_cleared(served: Served) -> None:
+    assert ask(served, ClearFaults()) == {"cleared": []}
+
+
+@pytest.mark.parametrize("request_", [GiveCycle(), TakeCycle()])
+def test_a_gateway_that_is_alone_has_nobody_to_change_places_with(
+    served: Served, request_: GiveCycle | TakeCycle
+) -> None:
+    with pytest.raises(ConfigError, match="this gateway is alone"):
+        ask(served, request_)
 
 
 def test_what_happens_is_in_the_log(served: Served) -> None:

@@ -12,8 +12,10 @@ from bridge.battery.leases import LeaseRequest
 from bridge.control.requests import (
     LIMITS,
     VERBS,
+    ClearFaults,
     Departures,
     DropLease,
+    GiveCycle,
     Hello,
     Leave,
     ListLeases,
@@ -21,6 +23,7 @@ from bridge.control.requests import (
     Return,
     SetLease,
     Status,
+    TakeCycle,
     Why,
     encode,
     parse,
@@ -39,6 +42,9 @@ ALL: list[Request] = [
     SetLease(LeaseRequest(name="tariff", limit=Limit.CCL, value=50.0, ttl_s=900.0, reason="cheap at night")),
     DropLease("tariff"),
     ListLeases(),
+    ClearFaults(),
+    GiveCycle(),
+    TakeCycle(),
 ]
 
 
