@@ -18,6 +18,7 @@ from bridge.battery.charge_voltage import ChargeVoltage, Lead, Loop
 from bridge.battery.chemistry import preset
 from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
+from bridge.battery.known import value_or
 from bridge.battery.pack_voltages import BMS_TRIP_MARGIN_V
 from bridge.model import (
     Alarm,
@@ -66,7 +67,7 @@ class Charging:
     def __init__(self, packs: Sequence[PackSettings], settings: ChargeSettings, bank: BankSettings) -> None:
         own = min(packs, key=lambda pack: pack.cells * pack.cell_charge_v)
         self._own, self._settings, self._excludes = own, settings, bank.on_pack_lost == "exclude"
-        self._rest_v = _or(settings.cell_float_v, preset(own).float_v)
+        self._rest_v = value_or(settings.cell_float_v, preset(own).float_v)
         self._rest_v = min(self._rest_v, own.cell_charge_v)
         self._stages = Stages(_marks(own, settings))
         self._loop = _loop(own, max([pack.period_s for pack in packs]) + bank.inverter_lag_s)
@@ -181,7 +182,7 @@ def _asked_v(packs: Sequence[Pack]) -> float:
     lowest_v = inf
     for facts in [pack.facts for pack in packs if pack.facts is not None]:
         cells, bms = facts.settings.cells, facts.ratings
-        trip_v = min(_or(bms.pack_ovp_v, inf), cells * _or(bms.cell_ovp_v, inf))
+        trip_v = min(value_or(bms.pack_ovp_v, inf), cells * value_or(bms.cell_ovp_v, inf))
         lowest_v = min(lowest_v, facts.reported.get(Limit.CVL, inf), trip_v - cells * BMS_TRIP_MARGIN_V)
     return lowest_v
 
@@ -211,7 +212,7 @@ def _marks(own: PackSettings, settings: ChargeSettings) -> Marks:
     return Marks(
         cells=own.cells,
         charge_v=own.cell_charge_v,
-        rebulk_v=_or(settings.cell_rebulk_v, kind.rebulk_v),
+        rebulk_v=value_or(settings.cell_rebulk_v, kind.rebulk_v),
         spread_v=kind.spread_float_v,
         rebulk_soc=settings.rebulk_soc_pct / 100,
         full_every_s=settings.full_every_days * DAY_S or inf,
@@ -229,7 +230,3 @@ def _loop(own: PackSettings, lag_s: float) -> Loop:
         max_v=own.cell_max_v,
         delay_s=lag_s + CYCLE_S + FRAME_S,
     )
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value

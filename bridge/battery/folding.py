@@ -14,8 +14,8 @@ from bridge.battery.chemistry import preset
 from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
 from bridge.battery.fixed import UNKNOWN_OCP, Fixed
+from bridge.battery.known import least_with_defaults, sum_of_all, value_or
 from bridge.battery.silence import flat_top_v
-from bridge.battery.topology import sum_of_all
 from bridge.model import Alarm, Constraint, Limit, PackSample, PackSettings, Ratings
 
 
@@ -115,16 +115,11 @@ def facts_of(own: PackSettings, fixed: Fixed, sample: PackSample, facts: Sequenc
 
 def trips_of_string(facts: Sequence[Facts]) -> Ratings:
     """Where the first BMS of a string trips. If some have said it, the others are taken to trip soon."""
-    charge = [(f.ratings.charge_ocp_a, f.settings.rated_charge_current_a) for f in facts]
-    discharge = [(f.ratings.discharge_ocp_a, f.settings.rated_discharge_current_a) for f in facts]
-    return Ratings(charge_ocp_a=_first_trip_a(charge), discharge_ocp_a=_first_trip_a(discharge))
-
-
-def _first_trip_a(said_rated: Sequence[tuple[float | None, float]]) -> float | None:
-    """The least of what each said, A, or what it would be by its rating; None if none has said it."""
-    if all(said_a is None for said_a, _ in said_rated):
-        return None
-    return min([_or(said_a, UNKNOWN_OCP * rated_a) for said_a, rated_a in said_rated])
+    charge = [(f.ratings.charge_ocp_a, UNKNOWN_OCP * f.settings.rated_charge_current_a) for f in facts]
+    discharge = [
+        (f.ratings.discharge_ocp_a, UNKNOWN_OCP * f.settings.rated_discharge_current_a) for f in facts
+    ]
+    return Ratings(charge_ocp_a=least_with_defaults(charge), discharge_ocp_a=least_with_defaults(discharge))
 
 
 def named(child: Pack, cause: Constraint) -> Constraint:
@@ -201,7 +196,7 @@ def _charge_ah(pack: Pack) -> tuple[float, float] | None:
     """(what is left, what is in it when full), Ah; None if its state of charge is not known."""
     if pack.facts is None or (soc := pack.soc) is None:
         return None
-    full_ah = _or(pack.facts.sample.full_ah, pack.facts.settings.capacity_ah)
+    full_ah = value_or(pack.facts.sample.full_ah, pack.facts.settings.capacity_ah)
     return soc * full_ah, full_ah
 
 
@@ -228,7 +223,3 @@ def _any(values: Sequence[bool | None]) -> bool | None:
     if True in values:
         return True
     return None if None in values else False
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value

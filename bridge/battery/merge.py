@@ -13,6 +13,7 @@ from math import fsum
 
 from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
+from bridge.battery.known import value_or
 from bridge.battery.membership import both_off
 from bridge.model import Bank, PackSample
 
@@ -86,7 +87,7 @@ class Merger:
             soc=soc,
             soh=_mean([(own.capacity_ah, sample.soh) for own, sample in counting]),
             remaining_ah=_sum(charges_ah),
-            full_ah=_sum([_or(sample.full_ah, own.capacity_ah) for own, sample in counting]),
+            full_ah=_sum([value_or(sample.full_ah, own.capacity_ah) for own, sample in counting]),
             design_ah=fsum([pack.member.settings.capacity_ah for pack in packs]),
             cycles=max([s.cycles for _, s in counting if s.cycles is not None], default=None),
             cell_max_v=high_v,
@@ -166,7 +167,3 @@ def _mean(weighted: Iterable[tuple[float, float | None]]) -> float | None:
     if not present:
         return None
     return fsum([weight * value for weight, value in present]) / fsum([weight for weight, _ in present])
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value

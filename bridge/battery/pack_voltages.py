@@ -7,6 +7,7 @@ from math import inf
 
 from bridge.battery.chemistry import preset
 from bridge.battery.facts import Facts
+from bridge.battery.known import value_or
 from bridge.model import Constraint, Limit, PackSettings
 
 BMS_TRIP_MARGIN_V = 0.05  # per cell, between what we ask for and where the BMS trips
@@ -21,7 +22,7 @@ def bms_charge_voltage(facts: Facts) -> Iterable[Constraint]:
     asked_v = facts.reported.get(Limit.CVL, inf)
     if asked_v < target_v:
         yield _volts(facts, Limit.CVL, asked_v, "bms_limit", f"its BMS asks for {asked_v:.1f} V")
-    trip_v = min(_or(bms.pack_ovp_v, inf), own.cells * _or(bms.cell_ovp_v, inf))
+    trip_v = min(value_or(bms.pack_ovp_v, inf), own.cells * value_or(bms.cell_ovp_v, inf))
     below_v = trip_v - own.cells * BMS_TRIP_MARGIN_V
     if below_v < target_v:
         yield _volts(facts, Limit.CVL, below_v, "bms_overvoltage", f"its BMS trips at {trip_v:.1f} V")
@@ -34,7 +35,7 @@ def bms_discharge_voltage(facts: Facts) -> Iterable[Constraint]:
     asked_v = facts.reported.get(Limit.DVL, 0.0)
     if asked_v > floor_v:
         yield _volts(facts, Limit.DVL, asked_v, "bms_limit", f"its BMS asks for {asked_v:.1f} V")
-    trip_v = max(_or(bms.pack_uvp_v, 0.0), own.cells * _or(bms.cell_uvp_v, 0.0))
+    trip_v = max(value_or(bms.pack_uvp_v, 0.0), own.cells * value_or(bms.cell_uvp_v, 0.0))
     above_v = trip_v + own.cells * BMS_TRIP_MARGIN_V
     if above_v > floor_v:
         yield _volts(facts, Limit.DVL, above_v, "bms_undervoltage", f"its BMS trips at {trip_v:.1f} V")
@@ -73,7 +74,3 @@ def _clip_v(own: PackSettings) -> float:
 def _volts(facts: Facts, limit: Limit, volts: float, rule: str, cause: str) -> Constraint:
     name = facts.settings.name
     return Constraint(limit=limit, value=volts, rule=rule, text=f"{name}: {cause}", pack=name)
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value

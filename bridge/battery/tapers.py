@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bridge.battery.chemistry import preset
 from bridge.battery.curves import MOSFET_TAPER, at, plateau, scaled
+from bridge.battery.known import value_or
 from bridge.model import Curve, Limit, NamedCurve, PackSettings, Ratings
 
 BEFORE_TRIP_V = 0.02  # a cell so close to its BMS's trip carries nothing
@@ -100,7 +101,10 @@ def _charge(settings: PackSettings, ratings: Ratings) -> Way:
     if ratings.cell_ovp_v is not None:
         stop_v = min(stop_v, ratings.cell_ovp_v - BEFORE_TRIP_V)
     low_c, high_c = settings.temperature_min_charge_c, settings.temperature_max_charge_c
-    window_c = max(low_c, _or(ratings.charge_utp_c, low_c)), min(high_c, _or(ratings.charge_otp_c, high_c))
+    window_c = (
+        max(low_c, value_or(ratings.charge_utp_c, low_c)),
+        min(high_c, value_or(ratings.charge_otp_c, high_c)),
+    )
     return _way(
         settings, Limit.CCL, stop_v, stop_v - CHARGE_RELEASE_V, window_c, stop_v - settings.cell_max_v
     )
@@ -112,8 +116,8 @@ def _discharge(settings: PackSettings, ratings: Ratings) -> Way:
         stop_v = max(stop_v, ratings.cell_uvp_v + BEFORE_TRIP_V)
     low_c, high_c = settings.temperature_min_discharge_c, settings.temperature_max_discharge_c
     window_c = (
-        max(low_c, _or(ratings.discharge_utp_c, low_c)),
-        min(high_c, _or(ratings.discharge_otp_c, high_c)),
+        max(low_c, value_or(ratings.discharge_utp_c, low_c)),
+        min(high_c, value_or(ratings.discharge_otp_c, high_c)),
     )
     return _way(
         settings, Limit.DCL, stop_v, stop_v + DISCHARGE_RELEASE_V, window_c, stop_v - settings.cell_min_v
@@ -164,7 +168,3 @@ def _within(taper: Taper, window_c: tuple[float, float]) -> Taper:
     """The same, clear only inside the window."""
     clear = max(taper.clear[0], window_c[0]), min(taper.clear[1], window_c[1])
     return Taper(taper.name, taper.points, clear)
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value

@@ -16,6 +16,7 @@ from dataclasses import replace
 from math import fsum
 
 from bridge.battery.fixed import UNKNOWN_FAST, UNKNOWN_OCP
+from bridge.battery.known import least_of_all, least_of_known, least_with_defaults, sum_of_all
 from bridge.errors import BridgeBug
 from bridge.model import PackSettings, Topology, Wiring
 
@@ -87,13 +88,17 @@ def _series(name: str, children: Sequence[PackSettings]) -> PackSettings:
         capacity_ah=min([child.capacity_ah for child in children]),
         rated_charge_current_a=min([child.rated_charge_current_a for child in children]),
         rated_discharge_current_a=min([child.rated_discharge_current_a for child in children]),
-        fuse_a=_least_of_known([child.fuse_a for child in children]),
-        charge_fuse_a=_least_of_known([child.charge_fuse_a for child in children]),
-        discharge_fuse_a=_least_of_known([child.discharge_fuse_a for child in children]),
+        fuse_a=least_of_known([child.fuse_a for child in children]),
+        charge_fuse_a=least_of_known([child.charge_fuse_a for child in children]),
+        discharge_fuse_a=least_of_known([child.discharge_fuse_a for child in children]),
         path_mohm=sum_of_all([child.path_mohm for child in children]),
-        ocp_a=_first_trip([(child.ocp_a, UNKNOWN_OCP, child) for child in children]),
-        ocp_fast_a=_first_trip([(child.ocp_fast_a, UNKNOWN_FAST, child) for child in children]),
-        ocp_delay_s=_least_if_all_known([child.ocp_delay_s for child in children]),
+        ocp_a=least_with_defaults(
+            [(child.ocp_a, UNKNOWN_OCP * child.rated_discharge_current_a) for child in children]
+        ),
+        ocp_fast_a=least_with_defaults(
+            [(child.ocp_fast_a, UNKNOWN_FAST * child.rated_discharge_current_a) for child in children]
+        ),
+        ocp_delay_s=least_of_all([child.ocp_delay_s for child in children]),
     )
 
 
@@ -133,30 +138,6 @@ def _careful(name: str, children: Sequence[PackSettings]) -> PackSettings:
         period_s=min([child.period_s for child in children]),
         lost_after_s=min([child.lost_after_s for child in children]),
     )
-
-
-def _first_trip(known: Sequence[tuple[float | None, float, PackSettings]]) -> float | None:
-    """Where the first BMS of a string opens; those that nobody asked about are taken to open soon."""
-    if all(amps is None for amps, _, _ in known):
-        return None
-    return min(
-        [factor * own.rated_discharge_current_a if amps is None else amps for amps, factor, own in known]
-    )
-
-
-def _least_if_all_known(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return min(known) if len(known) == len(values) else None
-
-
-def sum_of_all(values: Sequence[float | None]) -> float | None:
-    """The sum, if every value is known."""
-    known = [value for value in values if value is not None]
-    return fsum(known) if len(known) == len(values) else None
-
-
-def _least_of_known(values: Sequence[float | None]) -> float | None:
-    return min([value for value in values if value is not None], default=None)
 
 
 def _shortened(topology: Topology) -> str | Topology:
