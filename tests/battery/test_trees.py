@@ -57,11 +57,15 @@ def wirings(draw: st.DrawFn) -> tuple[Topology, list[PackSettings]]:
 
 
 def fitted(packs: Sequence[PackSettings], said: Sequence[PackSample]) -> list[PackSample]:
-    """The samples with as many cells as each pack has."""
+    """The samples with as many cells as each pack has, and at rest: then nothing is learned of shares, and
+    what these tests compare with, a current that divides by capacity, is what the bank goes by.
+    """
     found = []
     for pack, sample in zip(packs, said, strict=False):
         cells_v = sample.cell_voltages_v * (pack.cells // ONE_CELL_STEP)
-        found.append(replace(sample, cell_voltages_v=cells_v, voltage_v=fsum(v or 0.0 for v in cells_v)))
+        rest_a = None if sample.current_a is None else 0.0
+        whole_v = fsum(v or 0.0 for v in cells_v)
+        found.append(replace(sample, cell_voltages_v=cells_v, voltage_v=whole_v, current_a=rest_a))
     return found
 
 
