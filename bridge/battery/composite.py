@@ -28,7 +28,8 @@ from bridge.battery.folding import (
     trips_of_string,
     voltages_at_string,
 )
-from bridge.battery.merge import bus_voltage
+from bridge.battery.known import sum_of_all
+from bridge.battery.merge import bus_voltage, cautious_voltage
 from bridge.battery.rules import circuit
 from bridge.battery.sharing import Sharing
 from bridge.battery.silence import conducts
@@ -146,7 +147,9 @@ class _Series:
         facts = None
         if len(known) == len(children):
             sample = series_sample(children, known, found.current_a, found.alarms)
-            facts = replace(facts_of(own, self._fixed, sample, known), ratings=trips_of_string(known))
+            seen_v = sum_of_all([one.voltage_seen_v for one in known])
+            facts = facts_of(own, self._fixed, sample, known, seen_v)
+            facts = replace(facts, ratings=trips_of_string(known))
         return Pack(
             _member(own, _worst(children), children, facts),
             heard=all(child.heard for child in children),
@@ -200,11 +203,16 @@ class _Group:
                 charge=NOT_ITS_OWN,
             )
         )
-        known = [child.facts for child in children if child.facts is not None and child.trusted]
-        known = known or [child.facts for child in children if child.facts is not None]
-        facts = (
-            facts_of(self._own, self._fixed, group_sample(children, known, volts), known) if known else None
-        )
+        excludes = self._bank.on_pack_lost == "exclude"
+        known = [child.facts for child in children if child.facts is not None]
+        speak = [c.facts for c in children if c.facts is not None and c.trusted] or known
+        # A pack that fell silent does not speak for the group, but its cells go on restricting it.
+        restrict = speak if excludes else known
+        facts = None
+        if known:
+            seen_v = cautious_voltage(children, volts, excludes=excludes)
+            sample = group_sample(children, speak, volts)
+            facts = facts_of(self._own, self._fixed, sample, restrict, seen_v)
         return Pack(
             _member(self._own, _best(children), children, facts),
             heard=any(child.heard for child in children),

@@ -78,8 +78,13 @@ def group_sample(children: Sequence[Pack], facts: Sequence[Facts], voltage_v: fl
     )
 
 
-def facts_of(own: PackSettings, fixed: Fixed, sample: PackSample, facts: Sequence[Facts]) -> Facts:
-    """The facts of a string or a group with that sample. A cell's number is only known in its own pack."""
+def facts_of(
+    own: PackSettings, fixed: Fixed, sample: PackSample, facts: Sequence[Facts], seen_v: float | None
+) -> Facts:
+    """The facts of a string or a group with that sample. seen_v: its voltage as low as it may be.
+
+    A cell's number is only known in its own pack.
+    """
     slowly_hot_c = [c for one in facts if (c := one.temperature_slow_max_c) is not None]
     slowly_cold_c = [c for one in facts if (c := one.temperature_slow_min_c) is not None]
     highest_v = [one.cell_max_v for one in facts if one.cell_max_v is not None]
@@ -93,7 +98,7 @@ def facts_of(own: PackSettings, fixed: Fixed, sample: PackSample, facts: Sequenc
         ratings=Ratings(),
         fixed=fixed,
         voltage_v=sample.voltage_v,
-        voltage_seen_v=sample.voltage_v,
+        voltage_seen_v=seen_v,
         cells_readable=all(one.cells_readable for one in facts),
         cells_derived=any(one.cells_derived for one in facts),
         cell_max_v=max(highest_v, default=None),

@@ -52,7 +52,17 @@ def cautious_voltage(packs: Sequence[Pack], bus_v: float | None, *, excludes: bo
         and pack.facts.voltage_seen_v is not None
         and not both_off(pack.facts.sample)
     ]
-    return min([bus_v, *silent_v] if bus_v is not None else silent_v, default=None)
+    if bus_v is None:
+        return min(silent_v, default=None)
+    # Of a string, a pack within may have fallen silent that saw less.
+    unsure_v = max([_unsure_v(pack.facts) for pack in packs if pack.heard and pack.facts], default=0.0)
+    return min([bus_v - unsure_v, *silent_v])
+
+
+def _unsure_v(facts: Facts) -> float:
+    if facts.voltage_v is None or facts.voltage_seen_v is None:
+        return 0.0
+    return facts.voltage_v - facts.voltage_seen_v
 
 
 class Merger:

@@ -32,7 +32,7 @@ def string(*samples: PackSample) -> Facts:
     facts = digested(*samples)
     children = [stand(own, sample) for own, sample in zip(FOUR, samples, strict=False)]
     (own,) = units(series("a", "b"), FOUR[:2])
-    return facts_of(own, fixed(own, Ratings()), series_sample(children, facts, 5.0, frozenset()), facts)
+    return facts_of(own, fixed(own, Ratings()), series_sample(children, facts, 5.0, frozenset()), facts, None)
 
 
 def test_a_string_is_as_extreme_as_its_most_extreme_pack() -> None:
