@@ -6,11 +6,15 @@ There it tries the same examples each time, so that a change is judged by what i
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
+
+import bridge
 
 # Without the phase that explains a failure: it traces, which takes longer than a test may.
 PHASES = tuple(phase for phase in Phase if phase is not Phase.explain)
@@ -19,7 +23,14 @@ settings.register_profile("default", deadline=None, phases=PHASES)
 settings.register_profile(
     "ci", deadline=None, max_examples=50, phases=PHASES, print_blob=True, derandomize=True
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.load_profile(PROFILE)
+if PROFILE == "ci":
+    # Hypothesis also draws constants that it finds in the modules loaded so far: load all of ours, or the
+    # examples depend on which tests ran before, in random order.
+    for module in pkgutil.walk_packages(bridge.__path__, "bridge."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
 
 TESTS = Path(__file__).parent
 USE_PORTS = (

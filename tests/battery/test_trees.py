@@ -25,6 +25,7 @@ from tests.battery.test_invariants import (
     samples,
     settled,
 )
+from tests.battery.story import changed, well
 from tests.battery.wiring import parallel, series
 
 PACKS_MAX = 6
@@ -78,7 +79,7 @@ def most(
         if sample.charge_fet_on is False or sample.discharge_fet_on is False:
             return None
         return pack_limits(Memory(own).facts(sample)).current(limit)[0].value
-    below = [(most(child, limit, packs), capacity_ah(child, packs)) for child in part.children]
+    below = [(most(child, limit, packs), capacity_ah(child, packs)) for child in at_one_node(part)]
     known = [(amps, own_ah) for amps, own_ah in below if amps is not None]
     if part.wiring is Wiring.SERIES:
         return min(amps for amps, _ in known) if len(known) == len(below) else None
@@ -86,6 +87,17 @@ def most(
         return None
     total_ah = fsum(own_ah for _, own_ah in known)
     return min(*[amps * total_ah / own_ah for amps, own_ah in known], fsum(amps for amps, _ in known))
+
+
+def at_one_node(part: Topology) -> list[str | Topology]:
+    """Its children; a parallel part within a parallel part is only a way to draw it. Each of its packs
+    shares with all others, so one whose switch is open leaves more to all, not to its neighbours alone.
+    """
+    spliced: list[str | Topology] = []
+    for child in part.children:
+        same = isinstance(child, Topology) and child.wiring is part.wiring
+        spliced += at_one_node(child) if isinstance(child, Topology) and same else [child]
+    return spliced
 
 
 def height(part: str | Topology, packs: dict[str, tuple[PackSettings, PackSample]]) -> int:
@@ -120,6 +132,21 @@ def test_no_tree_allows_more_than_its_packs_carry(
     assert decision.charge_voltage_limit_v <= cells * 3.45 + 1e-6
     assert decision.discharge_voltage_limit_v >= cells * 2.80 - 1e-6
     assert decision.bank.cells == cells
+
+
+def test_an_open_pack_leaves_its_part_to_all_however_the_wiring_is_drawn() -> None:
+    packs = [
+        PackSettings(
+            name=f"p{i}", cells=4, capacity_ah=20.0, rated_charge_current_a=5.0, rated_discharge_current_a=5.0
+        )
+        for i in range(4)
+    ]
+    said = [changed(well(cells=4), discharge_fet_on=i != 2) for i in range(4)]
+    drawn = parallel(parallel("p0", parallel("p1", "p2")), "p3")
+    nested, now = settled(packs, replace(FAST, topology=drawn), said)
+    flat, _ = settled(packs, FAST, said)
+
+    assert limits(nested.decide(now)) == limits(flat.decide(now))
 
 
 def mirrored(topology: Topology) -> Topology:
