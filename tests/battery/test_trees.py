@@ -14,6 +14,7 @@ from bridge.battery.aggregator import Aggregator
 from bridge.battery.facts import Memory
 from bridge.battery.pack_rules import pack_limits
 from bridge.model import BankSettings, Decision, Limit, PackSample, PackSettings, Topology, Wiring
+from tests.battery.story import changed, well
 from tests.battery.test_invariants import (
     FAST,
     LONG,
@@ -25,7 +26,6 @@ from tests.battery.test_invariants import (
     samples,
     settled,
 )
-from tests.battery.story import changed, well
 from tests.battery.wiring import parallel, series
 
 PACKS_MAX = 6
