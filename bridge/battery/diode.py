@@ -36,11 +36,13 @@ class DiodeWatch:
         self._conducts_s: dict[str, float] = {}  # since when a pack carries more than is worth a warning
         self._too_much_s: float | None = None  # since when one carries too much, or the limit was lowered
         self._calm_s: float | None = None
+        self._seen_a: dict[str, float] = {}  # what was last measured through each diode
         self._now = -inf
 
     def look(self, packs: Sequence[Pack], published_a: float, now: float) -> None:
         """All packs at `now`, and the limit that the inverter was told last."""
         flows = [(amps, pack) for pack in packs if (amps := self._through_diode(pack)) is not None]
+        self._seen_a = {pack.member.name: amps for amps, pack in flows}
         elapsed_s, self._now = min(max(0.0, now - self._now), CONDUCTS_S), now
         self._warn(flows)
         if not flows:
@@ -85,15 +87,16 @@ class DiodeWatch:
 
     def _through_diode(self, pack: Pack) -> float | None:
         """What flows in this direction through a pack whose switch for the other one is off, A. One that
-        fell silent is taken to go on as it was: silence lets nothing go.
+        fell silent, or does not say its current any more, is taken to go on as it was: silence lets
+        nothing go.
         """
-        facts = pack.facts
-        if facts is None or not pack.open_switch:
+        facts, charging = pack.facts, self._limit is Limit.CCL
+        if facts is None or (facts.discharge_switch_on if charging else facts.charge_switch_on) is not False:
             return None
-        amps = facts.sample.current_a or 0.0
-        if self._limit is Limit.CCL:
-            return max(0.0, amps) if facts.discharge_switch_on is False else None
-        return max(0.0, -amps) if facts.charge_switch_on is False else None
+        amps = facts.sample.current_a
+        if amps is None:
+            return self._seen_a.get(pack.member.name, 0.0)
+        return max(0.0, amps if charging else -amps)
 
     def _bearable_a(self, pack: Pack) -> float:
         own = pack.member.settings

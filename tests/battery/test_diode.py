@@ -63,6 +63,18 @@ def test_too_much_lowers_the_limit_by_a_fifth_of_what_flows_and_again() -> None:
     assert story.limits()[1] == 64.0
 
 
+def test_a_pack_that_does_not_say_its_current_any_more_is_taken_to_go_on() -> None:
+    story = bank(0.0).say(charge_off(-60.0), "garage")
+    story.run(11)
+    assert story.limits()[1] == 80.0
+
+    mute = charge_off(-60.0)
+    story.say(lambda now: changed(mute(now), current_a=None, remaining_ah=now % 7), "garage")
+    story.run(10)
+
+    assert story.limits()[1] == pytest.approx(64.0, abs=0.15)
+
+
 def test_hot_switches_bear_no_more_than_ten_amperes() -> None:
     hot = changed(well(), charge_fet_on=False, charge_allowed=False, mosfet_temperature_c=86.0)
     story = bank(0.0)
