@@ -69,15 +69,21 @@ def shared_current(context: Context) -> Iterable[Constraint]:
 
 def one_way_pack(context: Context) -> Iterable[Constraint]:
     """A pack with one open switch is not part of the parallel circuit, but when the bus moves far enough
-    its diode conducts in the other direction: that must not meet a cell at its stop.
+    its diode conducts in the other direction: that must not meet a cell at its stop. And a switch that was
+    off, of which nothing is said any more, may be closed: then the pack must be allowed to carry its part.
     """
     for pack in _believed(context, context.packs):
-        if pack.facts is None or not pack.open_switch:
+        facts = pack.facts
+        if facts is None or not pack.open_switch:
             continue
-        switches = (Limit.CCL, pack.facts.charge_switch_on), (Limit.DCL, pack.facts.discharge_switch_on)
-        for limit, switch_on in switches:
+        switches = (
+            (Limit.CCL, facts.charge_switch_on, facts.sample.charge_fet_on),
+            (Limit.DCL, facts.discharge_switch_on, facts.sample.discharge_fet_on),
+        )
+        for limit, switch_on, said_on in switches:
             for cause in pack.limits.current(limit):
-                if switch_on is not False and cause.value <= 0 and cause.rule in HARD_STOPS:
+                stops = said_on is None or (switch_on is not False and cause.rule in HARD_STOPS)
+                if stops and cause.value <= 0:
                     yield replace(cause, text=f"{pack.member.name}: {cause.text}", age_s=pack.member.age_s)
 
 

@@ -22,7 +22,7 @@ from bridge.model import (
     PackState,
     Ratings,
 )
-from tests.battery.story import ATTIC, GARAGE, SHED, UNLIKE, Feed, Story, pack, well, with_cell
+from tests.battery.story import ATTIC, GARAGE, SHED, UNLIKE, Feed, Story, changed, pack, well, with_cell
 
 FULL_A = 209.3  # what three unlike packs of 290 A together allow before their shares are learned
 
@@ -237,6 +237,18 @@ def test_a_blocked_pack_whose_switch_is_closed_blocks_the_bank() -> None:
     story.say(lambda now: replace(well(now), charge_allowed=False), "garage").run(1)
 
     assert story.limits() == (0.0, 173.7)
+
+
+def test_a_switch_that_was_off_and_is_not_spoken_of_any_more_may_be_closed() -> None:
+    off = changed(well(), discharge_fet_on=False, discharge_allowed=False)
+    story = Story(GARAGE, SHED).say(lambda now: changed(off, time_s=now), "garage").settle()
+    assert story.limits()[1] > 0
+
+    unsaid = changed(off, discharge_fet_on=None)
+    story.say(lambda now: changed(unsaid, time_s=now), "garage").run(2)
+
+    assert story.limits()[1] == 0.0
+    assert story.last.constraints[Limit.DCL][0].pack == "garage"
 
 
 def test_a_lone_pack_with_an_open_charge_switch_may_give_a_little() -> None:
