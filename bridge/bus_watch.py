@@ -76,11 +76,16 @@ class _Growth:
 
 
 class BusWatch:
-    """One bus. Pure: counts and times come in, reports and restarts go out."""
+    """One bus. Pure: counts and times come in, reports and restarts go out.
 
-    def __init__(self, link: str, bitrate: int) -> None:
+    reopens: closing and opening the port starts its controller anew, as it does not where that is the
+    kernel's.
+    """
+
+    def __init__(self, link: str, bitrate: int, *, reopens: bool = True) -> None:
         self._link = link
         self._bitrate = bitrate
+        self._reopens = reopens
         self._before: tuple[BusCounters, float] | None = None
         self._evidence_s: dict[Trouble, float] = {}
         self._present: dict[Trouble, float] = {}
@@ -152,7 +157,7 @@ class BusWatch:
         Adapters behind a serial port or USB library start afresh then; a kernel's interface needs its
         own restart-ms, which the report of the health says.
         """
-        if counters.health != "bus-off":
+        if counters.health != "bus-off" or not self._reopens:
             self._off_since_s = None
             if counters.health == "ok":
                 self._wait_s = RECOVER_AFTER_S

@@ -62,7 +62,8 @@ HEALTH_HELP = {
     "warning": "errors on the bus: check the termination (120 ohm at both ends) and the cable",
     "passive": "many errors: check that somebody else is on the bus, the bit rate, and CAN-H against CAN-L",
     "bus-off": "the controller has left the bus: check wiring and bit rate; "
-    "restart-ms of the interface brings it back (ip link set can0 type can restart-ms 100)",
+    "restart-ms of the interface brings it back (ip link set can0 type can restart-ms 100), "
+    "one that slcand made must be set down and up",
 }
 """What to look at, by the controller's state."""
 
@@ -78,7 +79,9 @@ class Gateway:
         )
         self.sources = Sources(config.packs)
         self.buses = {  # a simulated bank has no sinks
-            one.link: BusWatch(one.link, self.sinks[one.name].profile.bitrate)
+            one.link: BusWatch(
+                one.link, self.sinks[one.name].profile.bitrate, reopens=one.interface != "socketcan"
+            )
             for one in config.inverters
             if one.name in self.sinks
         }

@@ -28,8 +28,8 @@ QUIET = BusCounters(received=1, bits=111)
 class Bus:
     """A watch whose counters grow by the second."""
 
-    def __init__(self) -> None:
-        self.watch = BusWatch("can:can0", 500_000)
+    def __init__(self, *, reopens: bool = True) -> None:
+        self.watch = BusWatch("can:can0", 500_000, reopens=reopens)
         self.counters = BusCounters()
         self.now = 0.0
         self.actions: list[Action] = []
@@ -99,6 +99,12 @@ def test_a_controller_that_stays_off_the_bus_is_opened_again_and_less_and_less_o
     assert bus.restarts() == 0
     bus.step(298, health="bus-off")
     assert 4 <= bus.restarts() <= 4 + 300 / RECOVER_AT_MOST_EVERY_S
+
+
+def test_a_controller_of_the_kernels_is_not_opened_again_for_that_does_not_start_it() -> None:
+    bus = Bus(reopens=False)
+    bus.step(300, health="bus-off")
+    assert bus.restarts() == 0
 
 
 def test_one_that_recovers_by_itself_is_left_alone() -> None:

@@ -433,6 +433,38 @@ def test_a_bus_that_is_opened_again_starts_in_good_health() -> None:
     asyncio.run(story())
 
 
+def test_a_controller_of_the_kernels_stays_as_it_is_when_the_port_is_closed_and_opened() -> None:
+    async def story() -> None:
+        told: list[BusHealth] = []
+        port = CanPort("virtual", channel(), 500_000, on_health=told.append)
+        port._lasts = True
+        port.statistics.health = BusHealth.BUS_OFF
+        async with Held(port):
+            assert port.statistics.health is BusHealth.BUS_OFF
+        assert told == [BusHealth.BUS_OFF]
+
+    asyncio.run(story())
+
+
+def test_an_interface_that_went_down_comes_back_with_a_new_controller_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        told: list[BusHealth] = []
+        port = CanPort("virtual", channel(), 500_000, on_health=told.append)
+        port._lasts = True
+        with monkeypatch.context() as broken:
+            broken.setattr(can, "Bus", Failing)
+            with pytest.raises(LinkError):
+                await port.run(lambda: None, lambda _: None)
+        port.statistics.health = BusHealth.BUS_OFF
+        async with Held(port):
+            assert port.statistics.health is BusHealth.OK
+        assert told == [BusHealth.OK]
+
+    asyncio.run(story())
+
+
 def test_what_error_frames_complain_of_is_counted_each_second() -> None:
     async def story() -> None:
         name = channel()

@@ -26,7 +26,8 @@ def look(case: Case, host: Host) -> Iterable[Finding]:
 def _state(link: CanLink, state: str) -> Finding:
     counted = f"error counters: transmit {link.tx_errors}, receive {link.rx_errors}"
     if state == "BUS-OFF":
-        restart = f"sudo ip link set {link.name} type can restart"
+        command = f"sudo ip link set {link.name}"
+        restart = f"{command} down; {command} up" if link.serial else f"{command} type can restart"
         do = f"check the wiring, CAN-H against CAN-L and the bit rate, then {restart}"
         return problem(link.name, "bus-off: the controller has left the bus", do)
     if state == "ERROR-PASSIVE" and (link.tx_errors or 0) >= PASSIVE > (link.rx_errors or 0):
