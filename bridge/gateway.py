@@ -20,6 +20,7 @@ from bridge.alarm_log import AlarmLog
 from bridge.battery.aggregator import Aggregator
 from bridge.battery.division import Division, Taker
 from bridge.battery.guard import guard
+from bridge.battery.obedience import REACTION_S
 from bridge.bus_watch import BusWatch, oddities
 from bridge.config import Config
 from bridge.control.answers import answer, changes
@@ -75,7 +76,10 @@ class Gateway:
         self.config = config
         self.sinks = dict(sinks)
         self.aggregator = Aggregator(
-            [pack.settings for pack in config.packs], config.bank, charge=config.charge
+            [pack.settings for pack in config.packs],
+            config.bank,
+            charge=config.charge,
+            reaction_s=max([sink.profile.reaction_s for sink in sinks.values()], default=REACTION_S),
         )
         self.sources = Sources(config.packs)
         self.buses = {  # a simulated bank has no sinks

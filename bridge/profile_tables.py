@@ -137,6 +137,7 @@ class Profile(Table):
     comm_fault_evidence: Literal["known", "assumed"]
     comm_fault_shown: Text | None = None
     silence_after_s: Seconds | None = None
+    reaction_s: Seconds = 5.0
     stop: Literal["pack-voltage", "decided"] = "decided"
     hold_soc_ends: bool = False
     soc_says_stop: bool = False
@@ -186,6 +187,8 @@ def _time_problems(profile: Profile) -> Iterator[str]:
         yield f"dead_man_s: {profile.dead_man_s} is less than two periods of {profile.period_s}"
     if profile.comm_fault_s <= profile.period_s:
         yield f"comm_fault_s: {profile.comm_fault_s} would pass between two cycles"
+    if profile.reaction_s < profile.period_s:
+        yield f"reaction_s: {profile.reaction_s} is less than the {profile.period_s} between two cycles"
 
 
 def _value_problems(profile: Profile) -> Iterator[str]:

@@ -4,7 +4,7 @@ A limit that nobody obeys protects nothing, so the packs' own currents are compa
 published. The second lever of charging is the voltage: a charger that ignores CCL mostly obeys CVL, and
 below the voltage of the bus nothing flows in. Discharging has only its switch: DCL 0 and not enabled.
 
-Nothing here may come from the inverter's normal ways. It has `FOLLOW_S` to follow a falling limit,
+Nothing here may come from the inverter's normal ways. It has its reaction time to follow a falling limit,
 it may take 10 % and 5 A too much for what it consumes itself and for two instruments that differ, and the
 excess must last. Without the current of every pack there is no judgement: what was done stays done.
 """
@@ -33,8 +33,8 @@ from bridge.model import (
 
 MARGIN, MARGIN_A = 1.1, 5.0  # of the limit, and on top of it
 MARGIN_CELL_V = 0.03  # above CVL, per cell: two instruments differ by a few tenths of a volt in 50
-FOLLOW_S = 5.0  # an inverter is judged by the highest limit of so long a time at least
-LASTS_S = 10.0  # with FOLLOW_S: 15 s from a limit that falls to the answer
+REACTION_S = 5.0  # an inverter is judged by the highest limit of so long a time at least
+LASTS_S = 10.0  # with REACTION_S: 15 s from a limit that falls to the answer
 ALARM_S = 60.0
 STEP_V, STEP_S = 0.2, 10.0  # down
 RECOVER_AFTER_S, RECOVER_V_PER_S = 60.0, STEP_V / 60.0  # and up again
@@ -69,9 +69,10 @@ class _Told(NamedTuple):
 
 
 class _Fallen:
-    """What a limit has fallen from: known for `FOLLOW_S` after the fall, and up to three times as long."""
+    """What a limit has fallen from: known for so long after the fall, and up to three times as long."""
 
-    def __init__(self) -> None:
+    def __init__(self, known_for_s: float) -> None:
+        self._known_for_s = known_for_s
         self._begun_s = -inf
         self._now, self._before = 0.0, 0.0
 
@@ -86,8 +87,8 @@ class _Fallen:
         return max(value, self._now, self._before)
 
     def _turn(self, now: float) -> None:
-        if now - self._begun_s >= FOLLOW_S:
-            late = now - self._begun_s >= 2 * FOLLOW_S
+        if now - self._begun_s >= self._known_for_s:
+            late = now - self._begun_s >= 2 * self._known_for_s
             self._before, self._now, self._begun_s = (0.0 if late else self._now), 0.0, now
 
 
@@ -114,13 +115,18 @@ class Excess:
 
 
 class Obedience:
-    """Watches one bank. policy: "act", "warn" (alarms only) or "off"."""
+    """Watches one bank. policy: "act", "warn" (alarms only) or "off". reaction_s: of the slowest inverter,
+    from what it is told to its current.
+    """
 
-    def __init__(self, packs: Sequence[PackSettings], policy: str = "act") -> None:
+    def __init__(
+        self, packs: Sequence[PackSettings], policy: str = "act", reaction_s: float = REACTION_S
+    ) -> None:
+        self.reaction_s = reaction_s
         self._policy = policy
         self._floor_v = floor_v(packs)
         self._margin_v = MARGIN_CELL_V * max((pack.cells for pack in packs), default=0)
-        self._fallen = {limit: _Fallen() for limit in JUDGED}
+        self._fallen = {limit: _Fallen(reaction_s) for limit in JUDGED}
         self._said: Decision | None = None
         self._now = inf
         self._is_calm = True

@@ -121,6 +121,7 @@ def _sections(profile: Profile) -> dict[str, list[str]]:
             for one in profile.answers
         ]
         or ["nothing"],
+        "Limits": [f"its current is judged by the highest limit of the last {profile.reaction_s:g} s"],
         "No current": _no_current(profile),
         "Alarms": [profile.alarm_effect or "what it makes of them is not known"],
         "If we stop": _silence(profile),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.battery.aggregator import Aggregator
+from bridge.battery.leases import LeaseRequest
+from bridge.battery.obedience import LASTS_S
 from bridge.model import Alarm, BankSettings, Limit
 from tests.battery.story import GARAGE, SHED, Feed, Story, changed, well, with_cell
 
@@ -173,3 +176,16 @@ def test_what_was_done_stays_done_when_the_data_ends() -> None:
     low = story.last.charge_voltage_limit_v
     story.cut("shed")
     assert all(d.charge_voltage_limit_v <= low for d in story.run(200))
+
+
+@pytest.mark.parametrize("reaction_s", [5.0, 20.0])
+def test_each_inverter_has_its_own_time_to_follow_a_limit_that_falls(reaction_s: float) -> None:
+    story = bank()
+    story.bank = Aggregator(story.packs, story.settings, reaction_s=reaction_s)
+    story.settle().say(carrying(60.0)).run(30)
+    story.bank.leases.grant(LeaseRequest(name="tariff", limit=Limit.CCL, value=10.0, ttl_s=3600.0), story.now)
+    seconds = 0
+    while not story.bank.obedience.complaints():
+        story.run(1)
+        seconds += 1
+    assert reaction_s + LASTS_S <= seconds <= 2 * reaction_s + LASTS_S + 1
