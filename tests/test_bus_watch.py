@@ -64,9 +64,10 @@ def test_a_quiet_bus_has_nothing() -> None:
         (Trouble.NOT_ACKNOWLEDGED, "passive", False, {"no_acknowledge": 30, "protocol_errors": 30}),
         (Trouble.BIT_RATE, "ok", False, {"protocol_errors": 900}),
         (Trouble.BIT_RATE, "passive", True, {}),
-        (Trouble.NOISE, "warning", False, {"protocol_errors": 3, "received": 6}),
-        (Trouble.OVERRUN, "ok", False, {"overruns": 1, "received": 100}),
-        (Trouble.OVERRUN, "ok", False, {"dropped": 1, "received": 100}),
+        (Trouble.BIT_RATE, "passive", True, {"protocol_errors": 9, "received": 6, "bits": 666}),
+        (Trouble.NOISE, "warning", False, {"protocol_errors": 3, "heard": 6}),
+        (Trouble.OVERRUN, "ok", False, {"overruns": 1, "heard": 100}),
+        (Trouble.OVERRUN, "ok", False, {"dropped": 1, "heard": 100}),
         (Trouble.FLOOD, "ok", False, {"received": 4000, "bits": 440_000}),
         (Trouble.REMOTE_FRAMES, "ok", False, {"remote_frames": 1}),
         (Trouble.FD_FRAMES, "ok", False, {"fd_frames": 1}),
@@ -81,7 +82,7 @@ def test_each_trouble_is_said_once_with_what_to_do_and_once_when_it_is_over(
     (report,) = (one for one in bus.actions if isinstance(one, Report))
     assert (report.level, report.fields["help"]) == (Level.WARNING, HELP[trouble])
     assert bus.watch.report()["troubles"] == [{"trouble": trouble.value, "help": HELP[trouble]}]
-    bus.step(int(GONE_S) + 2, received=5)
+    bus.step(int(GONE_S) + 2, received=5, heard=5)
     assert bus.troubles()[1:] == [("bus_trouble_over", trouble.value)]
     assert bus.watch.report()["troubles"] == []
 
@@ -111,7 +112,7 @@ def test_one_that_recovers_by_itself_is_left_alone() -> None:
     bus = Bus()
     for _ in range(20):
         bus.step(2, health="bus-off")
-        bus.step(1, received=6)
+        bus.step(1, received=6, heard=6)
     assert bus.restarts() == 0
 
 

@@ -39,6 +39,7 @@ class PortStatistics:
     """Counters since the port was made."""
 
     received: int = 0
+    heard: int = 0
     sent: int = 0
     send_errors: int = 0
     error_frames: int = 0
@@ -207,6 +208,7 @@ class _OpenBus:
             self.statistics.fd_frames += 1
         else:
             self.statistics.received += 1
+            self.statistics.heard += message.is_rx  # the kernel hands back what this machine sends
             self.statistics.bits += (67 if message.is_extended_id else 47) + 8 * len(message.data)
             if self.handed - self.taken >= WAITING_MAX:
                 self.statistics.dropped += 1
