@@ -98,7 +98,7 @@ def test_an_interface_made_of_a_serial_port_is_never_given_a_restart_ms(machine:
             Verdict.PROBLEM,
             "error-passive for what it receives",
         ),
-        (PASSIVE | {"berr_counter": None}, Verdict.PROBLEM, "error-passive for what it receives"),
+        (PASSIVE | {"berr_counter": None}, Verdict.PROBLEM, "error-passive; its driver does not tell"),
         ({"state": "BUS-OFF"}, Verdict.PROBLEM, "bus-off: the controller has left the bus"),
     ],
 )
