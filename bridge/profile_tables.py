@@ -113,8 +113,9 @@ class Profile(Table):
     where it begins. waits_for_inverter: nothing is sent before it was heard. cycle_only_unasked: the cycle
     is not sent while polls are answered. forget_after_s: without a frame of the inverter for so long it is
     to be waited for again, and a handshake begins anew. cells_assumed: cells in series that the inverter
-    takes for granted. alarm_effect: what it makes of alarm bits. presence_id: of the frame by which two
-    gateways on the bus agree; false where none may be sent.
+    takes for granted. alarm_effect: what it makes of alarm bits. menu_evidence: whether a source has the
+    names in menu. presence_id: of the frame by which two gateways on the bus agree; false where none may be
+    sent.
     """
 
     path: Path = Field(validation_alias=PATH_KEY, exclude=True)
@@ -156,6 +157,7 @@ class Profile(Table):
     cells_assumed: Annotated[int, Field(ge=1, le=512)] | None = None
     alarm_effect: Text | None = None
     presence_id: Literal[False] | Annotated[int, Field(ge=1, le=0x7FF)] = 0x7F0
+    menu_evidence: Literal["known", "assumed"] = "assumed"
     menu: Annotated[tuple[Text, ...], Field(min_length=1)]
     wiring: Wiring
 
