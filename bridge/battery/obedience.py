@@ -36,8 +36,9 @@ MARGIN_CELL_V = 0.03  # above CVL, per cell: two instruments differ by a few ten
 REACTION_S = 5.0  # an inverter is judged by the highest limit of so long a time at least
 LASTS_S = 10.0  # with REACTION_S: 15 s from a limit that falls to the answer
 ALARM_S = 60.0
-STEP_V, STEP_S = 0.2, 10.0  # down
-RECOVER_AFTER_S, RECOVER_V_PER_S = 60.0, STEP_V / 60.0  # and up again
+STEP_V, STEP_S = 0.2, 10.0  # down, of a bank of 16 cells in series or fewer; of a taller one as much more
+STEP_CELLS = 16
+RECOVER_AFTER_S, RECOVER_STEP_S = 60.0, 60.0  # and up again
 PAUSE_S, PAUSE_MAX_S = 60.0, 3600.0  # how long discharging stays off; doubled when it happens again
 LOOK_S = 3.0  # a longer pause between two looks counts as no more
 
@@ -125,7 +126,9 @@ class Obedience:
         self.reaction_s = reaction_s
         self._policy = policy
         self._floor_v = floor_v(packs)
-        self._margin_v = MARGIN_CELL_V * max((pack.cells for pack in packs), default=0)
+        cells = max((pack.cells for pack in packs), default=0)
+        self._margin_v = MARGIN_CELL_V * cells
+        self._step_v = STEP_V * max(1.0, cells / STEP_CELLS)
         self._fallen = {limit: _Fallen(reaction_s) for limit in JUDGED}
         self._said: Decision | None = None
         self._now = inf
@@ -211,10 +214,10 @@ class Obedience:
             said_v = self._said.charge_voltage_limit_v
             bus_v = said_v if bank.voltage_v is None else bank.voltage_v
             from_v = min(said_v, bus_v) if self._held_v == inf else self._held_v
-            self._held_v = max(self._floor_v, from_v - STEP_V * elapsed_s / STEP_S)
+            self._held_v = max(self._floor_v, from_v - self._step_v * elapsed_s / STEP_S)
         elif self.charge.obeyed_s >= RECOVER_AFTER_S:
-            self._held_v += RECOVER_V_PER_S * elapsed_s
-            if self._held_v > self._said.charge_voltage_limit_v + STEP_V:  # something else binds
+            self._held_v += self._step_v * elapsed_s / RECOVER_STEP_S
+            if self._held_v > self._said.charge_voltage_limit_v + self._step_v:  # something else binds
                 self._held_v, self.charge.acting = inf, False
 
     def _pause(self, elapsed_s: float, *, beyond: bool) -> None:
