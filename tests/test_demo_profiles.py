@@ -17,11 +17,17 @@ from bridge.protocols.contract import Options, load
 from bridge.sim.demand import alternating
 from bridge.sim.demo import DEMO_PACKS, demo_plant
 from bridge.sim.inverter import Inverter
+from bridge.sim.pack import Pack
 from bridge.sinks.can import CanSink
 from tests.test_gateway import CAN, Port, World
 
 LASTS_S, STEP_S, DUST_S = 60.0, 0.5, 0.01
 NAMES = sorted(path.stem for path in (profiles.folders()[-1] / "inverters").glob("*.toml"))
+
+
+def board(pack: Pack) -> Port:
+    """A JBD board that says what a simulated pack measures."""
+    return Port(load("jbd").device(Options(cells=pack.spec.cells)), lambda _: pack.reading())
 
 
 class Demo:
@@ -32,12 +38,7 @@ class Demo:
         settings = config.parse(config_text(profile, ports).replace(CHANNEL, "test"), "demo")
         sink = CanSink("house", profiles.load(profile), ceiling_v=highest_v(settings))
         self.plant = demo_plant(speed=1.0)  # cells that hurry take much longer
-        boards = {
-            port: Port(
-                load("jbd").device(Options(cells=pack.spec.cells)), lambda _, pack=pack: pack.reading()
-            )  # type: ignore[misc]
-            for port, pack in zip(ports, self.plant.bank.packs, strict=True)
-        }
+        boards = {port: board(pack) for port, pack in zip(ports, self.plant.bank.packs, strict=True)}
         self.made = World(Gateway(settings, {"house": sink}, 0.0), boards)
         for link in (*ports, CAN):
             self.made.event(LinkUp(link))
