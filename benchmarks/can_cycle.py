@@ -142,7 +142,7 @@ def main() -> None:
         return
     table = Table("cycle", *Figures._fields)
     for name, one in rows.items():
-        table.add_row(name, *(f"{value:.3f}" for value in one[:-2]), f"{one.cpu_us:.0f}", str(one.count))
+        table.add_row(name, *(f"{value:.3f}" for value in one[:-2]), f"{one.cpu_us:.0f}", str(one.gaps))
     Console().print(table)
 
 

@@ -66,7 +66,7 @@ ODDITIES: Mapping[str, tuple[Level, str]] = {
 class _Growth:
     """What the counts grew by since the last time."""
 
-    received: int
+    heard: int
     no_acknowledge: int
     protocol_errors: int
     overruns: int
@@ -76,11 +76,16 @@ class _Growth:
 
 
 class BusWatch:
-    """One bus. Pure: counts and times come in, reports and restarts go out."""
+    """One bus. Pure: counts and times come in, reports and restarts go out.
 
-    def __init__(self, link: str, bitrate: int) -> None:
+    reopens: closing and opening the port starts its controller anew, as it does not where that is the
+    kernel's.
+    """
+
+    def __init__(self, link: str, bitrate: int, *, reopens: bool = True) -> None:
         self._link = link
         self._bitrate = bitrate
+        self._reopens = reopens
         self._before: tuple[BusCounters, float] | None = None
         self._evidence_s: dict[Trouble, float] = {}
         self._present: dict[Trouble, float] = {}
@@ -111,14 +116,14 @@ class BusWatch:
         return shown if self._before is None else asdict(self._before[0]) | shown
 
     def _found(self, growth: _Growth, counters: BusCounters, now: float) -> list[Trouble]:
-        if growth.received or self._heard_s is None:
+        if growth.heard or self._heard_s is None:
             self._heard_s = now
         stuck = counters.health in {"passive", "bus-off"} and now - self._heard_s >= STUCK_AFTER_S
         deaf = (growth.protocol_errors > 0 or (stuck and counters.deaf)) and not growth.no_acknowledge
         evidence = {
             Trouble.NOT_ACKNOWLEDGED: growth.no_acknowledge > 0 or (stuck and not deaf),
-            Trouble.BIT_RATE: deaf and not growth.received,
-            Trouble.NOISE: growth.protocol_errors > 0 and growth.received > 0,
+            Trouble.BIT_RATE: deaf and not growth.heard,
+            Trouble.NOISE: growth.protocol_errors > 0 and growth.heard > 0,
             Trouble.FLOOD: self._busy(growth.load, now),
             Trouble.OVERRUN: growth.overruns > 0,
             Trouble.REMOTE_FRAMES: growth.remote_frames > 0,
@@ -152,7 +157,7 @@ class BusWatch:
         Adapters behind a serial port or USB library start afresh then; a kernel's interface needs its
         own restart-ms, which the report of the health says.
         """
-        if counters.health != "bus-off":
+        if counters.health != "bus-off" or not self._reopens:
             self._off_since_s = None
             if counters.health == "ok":
                 self._wait_s = RECOVER_AFTER_S
@@ -175,7 +180,7 @@ def oddities(inverter: str, status: SinkStatus, said: set[str]) -> list[Action]:
 
 def _grown(before: BusCounters, after: BusCounters, seconds: float, bitrate: int) -> _Growth:
     return _Growth(
-        received=after.received - before.received,
+        heard=after.heard - before.heard,
         no_acknowledge=after.no_acknowledge - before.no_acknowledge,
         protocol_errors=after.protocol_errors - before.protocol_errors,
         overruns=after.overruns - before.overruns + after.dropped - before.dropped,

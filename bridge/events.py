@@ -71,12 +71,14 @@ class HealthChanged:
 class BusCounters:
     """What a CAN port has counted since it was made.
 
-    received: good frames; bits: on the wire for them, without stuffing. dropped: frames that came faster
+    received: good frames; heard: those of them that came from another node, and so prove that the bus
+    works; bits: on the wire for all, without stuffing. dropped: frames that came faster
     than they could be taken. health: as in `HealthChanged`; deaf: it is passive for what it receives.
     tx_errors, rx_errors: the controller's error counters, None where the interface does not tell them.
     """
 
     received: int = 0
+    heard: int = 0
     bits: int = 0
     dropped: int = 0
     error_frames: int = 0

@@ -20,6 +20,7 @@ from bridge.alarm_log import AlarmLog
 from bridge.battery.aggregator import Aggregator
 from bridge.battery.division import Division, Taker
 from bridge.battery.guard import guard
+from bridge.battery.obedience import REACTION_S
 from bridge.bus_watch import BusWatch, oddities
 from bridge.config import Config
 from bridge.control.answers import answer, changes
@@ -62,7 +63,8 @@ HEALTH_HELP = {
     "warning": "errors on the bus: check the termination (120 ohm at both ends) and the cable",
     "passive": "many errors: check that somebody else is on the bus, the bit rate, and CAN-H against CAN-L",
     "bus-off": "the controller has left the bus: check wiring and bit rate; "
-    "restart-ms of the interface brings it back (ip link set can0 type can restart-ms 100)",
+    "restart-ms of the interface brings it back (ip link set can0 type can restart-ms 100), "
+    "one that slcand made must be set down and up",
 }
 """What to look at, by the controller's state."""
 
@@ -74,11 +76,16 @@ class Gateway:
         self.config = config
         self.sinks = dict(sinks)
         self.aggregator = Aggregator(
-            [pack.settings for pack in config.packs], config.bank, charge=config.charge
+            [pack.settings for pack in config.packs],
+            config.bank,
+            charge=config.charge,
+            reaction_s=max([sink.profile.reaction_s for sink in sinks.values()], default=REACTION_S),
         )
         self.sources = Sources(config.packs)
         self.buses = {  # a simulated bank has no sinks
-            one.link: BusWatch(one.link, self.sinks[one.name].profile.bitrate)
+            one.link: BusWatch(
+                one.link, self.sinks[one.name].profile.bitrate, reopens=one.interface != "socketcan"
+            )
             for one in config.inverters
             if one.name in self.sinks
         }

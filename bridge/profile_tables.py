@@ -96,31 +96,33 @@ class Wiring(Table):
 class Profile(Table):
     """One inverter family. The keys of the TOML file, in its order.
 
-    evidence: "field" (captures or two independent projects), "project" (one), "document" (nobody has
-    tried). order: identifiers of a cycle's frames; empty where all is said in answers. id_offset: what
-    is added to every identifier that we send, for a battery's address. slow: frames with periods of
-    their own. optional: those that are left out while one of their values is not known. pad_to: bytes
-    that each frame has at least. stop: what CVL is sent while CCL is 0, "pack-voltage" (never below the
-    battery's present voltage) or "decided". hold_soc_ends: 100 % is only said while CCL is 0, 0 % only
-    while DCL is 0. soc_says_stop: 100 % is said while only CCL is 0, and 0 % while only DCL is, to
-    inverters that heed SoC and no limits. dead_man_s: without a fresh decision for so long we are
-    silent. silence_after_s: with all packs lost for so long we are silent too. comm_fault_s: so long
-    after our silence the inverter reports a loss of its battery. constants, unknown, ranges, steps,
-    above: by signal name; unknown is what is sent for a value that was never known, steps are coarser
-    than the frame's own, above keeps two values apart. answers: what the inverter sends unasked; polls:
-    what it wants an answer to. states: of a handshake, each with the constants that hold in it; the
-    first one is where it begins. waits_for_inverter: nothing is sent before it was heard.
-    cycle_only_unasked: the cycle is not sent while polls are answered. forget_after_s: without a frame
-    of the inverter for so long it is to be waited for again, and a handshake begins anew.
-    cells_assumed: cells in series that the inverter takes for granted. alarm_effect: what it makes of
-    alarm bits. presence_id: of the frame by which two gateways on the bus agree; false where none may
-    be sent.
+    battery: "low-voltage" or "high-voltage", or "both": whether it may be connected to more cells in series
+    than are safe to touch. evidence: "field" (captures or two independent projects), "project" (one),
+    "document" (nobody has tried). order: identifiers of a cycle's frames; empty where all is said in
+    answers. id_offset: what is added to every identifier that we send, for a battery's address. slow:
+    frames with periods of their own. optional: those that are left out while one of their values is not
+    known. pad_to: bytes that each frame has at least. stop: what CVL is sent while CCL is 0, "pack-voltage"
+    (never below the battery's present voltage) or "decided". hold_soc_ends: 100 % is only said while CCL is
+    0, 0 % only while DCL is 0. soc_says_stop: 100 % is said while only CCL is 0, and 0 % while only DCL is,
+    to inverters that heed SoC and no limits. dead_man_s: without a fresh decision for so long we are
+    silent. silence_after_s: with all packs lost for so long we are silent too. comm_fault_s: so long after
+    our silence the inverter reports a loss of its battery. constants, unknown, ranges, steps, above: by
+    signal name; unknown is what is sent for a value that was never known, steps are coarser than the
+    frame's own, above keeps two values apart. answers: what the inverter sends unasked; polls: what it
+    wants an answer to. states: of a handshake, each with the constants that hold in it; the first one is
+    where it begins. waits_for_inverter: nothing is sent before it was heard. cycle_only_unasked: the cycle
+    is not sent while polls are answered. forget_after_s: without a frame of the inverter for so long it is
+    to be waited for again, and a handshake begins anew. cells_assumed: cells in series that the inverter
+    takes for granted. alarm_effect: what it makes of alarm bits. menu_evidence: whether a source has the
+    names in menu. presence_id: of the frame by which two gateways on the bus agree; false where none may be
+    sent.
     """
 
     path: Path = Field(validation_alias=PATH_KEY, exclude=True)
     family: Text
     transport: Literal["can"]
     dialect: Text
+    battery: Literal["low-voltage", "high-voltage", "both"] = "low-voltage"
     evidence: Literal["field", "project", "document"]
     sources: Annotated[tuple[Text, ...], Field(min_length=1)]
     quirks: tuple[Text, ...] = ()
@@ -137,6 +139,7 @@ class Profile(Table):
     comm_fault_evidence: Literal["known", "assumed"]
     comm_fault_shown: Text | None = None
     silence_after_s: Seconds | None = None
+    reaction_s: Seconds = 5.0
     stop: Literal["pack-voltage", "decided"] = "decided"
     hold_soc_ends: bool = False
     soc_says_stop: bool = False
@@ -154,6 +157,7 @@ class Profile(Table):
     cells_assumed: Annotated[int, Field(ge=1, le=512)] | None = None
     alarm_effect: Text | None = None
     presence_id: Literal[False] | Annotated[int, Field(ge=1, le=0x7FF)] = 0x7F0
+    menu_evidence: Literal["known", "assumed"] = "assumed"
     menu: Annotated[tuple[Text, ...], Field(min_length=1)]
     wiring: Wiring
 
@@ -186,6 +190,8 @@ def _time_problems(profile: Profile) -> Iterator[str]:
         yield f"dead_man_s: {profile.dead_man_s} is less than two periods of {profile.period_s}"
     if profile.comm_fault_s <= profile.period_s:
         yield f"comm_fault_s: {profile.comm_fault_s} would pass between two cycles"
+    if profile.reaction_s < profile.period_s:
+        yield f"reaction_s: {profile.reaction_s} is less than the {profile.period_s} between two cycles"
 
 
 def _value_problems(profile: Profile) -> Iterator[str]:

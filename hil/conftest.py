@@ -1,4 +1,4 @@
-"""The emulated packs that the tests of this folder talk to; outside the guest every test is skipped."""
+"""The emulated packs and the bus of the tests here; without a guest or a bench all are skipped."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from hil import rig as rigs
 from hil.guest import MARK
 
 ADAPTER_TIMEOUT_S = 60.0
@@ -101,3 +102,26 @@ def air() -> Iterator[Air]:
         time.sleep(POLL_S)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def rig() -> rigs.Rig:
+    """The bus to work on."""
+    if (found := rigs.here()) is None:
+        pytest.skip("needs SocketCAN, or a bench of adapters in hil/rig.toml: python -m hil")
+    return found
+
+
+@pytest.fixture
+def native(rig: rigs.Rig) -> rigs.Rig:
+    """The same, for tests that need `ip` or can-utils."""
+    if not rig.native:
+        pytest.skip("needs interfaces of the kernel at both ends")
+    return rig
+
+
+@pytest.fixture
+def in_guest() -> None:
+    """For tests that only the guest's kernel can be asked for."""
+    if MARK not in os.environ:
+        pytest.skip("needs a kernel to do with as one likes: python -m hil --guest")

@@ -22,7 +22,7 @@ BUSYBOX_PACKAGE = "busybox-static"
 
 MODULES = (
     "virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay",  # to reach the host
-    "vcan", "can-raw", "can-bcm",
+    "vcan", "vxcan", "slcan", "can-raw", "can-bcm",
     "bluetooth", "hci_vhci", "cmac", "ecb", "ecdh_generic", "algif_hash", "algif_skcipher", "uhid",
 )  # fmt: skip
 

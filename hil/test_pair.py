@@ -1,4 +1,4 @@
-"""Two batteries' worth of gateways on vcan0: a standby that takes over, and one that only listens."""
+"""Two batteries' worth of gateways on a bus: a standby that takes over, and one that only listens."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from hil.test_cycle import JITTER_S, PERIOD_S, WAIT_S, Bus
-from hil.test_run import CONFIG, PACK
+from hil.rig import Rig
+from hil.test_cycle import JITTER_S, PERIOD_S, WAIT_S, Bus, set_link
+from hil.test_run import PACK, SETTINGS
 
 PROGRAM = str(Path(sys.executable).with_name("packbridge"))
 PRESENCE = 0x7F0
@@ -23,14 +24,14 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Bus]:
-    made = Bus(tmp_path)
+def bus(tmp_path: Path, native: Rig) -> Iterator[Bus]:
+    made = Bus(tmp_path, native.peer)
     yield made
     made.close()
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, native: Rig) -> Iterator[Start]:
     """Starts a gateway with a simulated pack of its own: name, what its file has more, options."""
     running: list[subprocess.Popen[str]] = []
 
@@ -40,7 +41,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             subprocess.Popen([PROGRAM, "sim", "pack", "--bms", "jbd", "--link", f"pty:{port}"], text=True)
         )
         config = tmp_path / f"{name}.toml"
-        config.write_text(CONFIG + PACK.format(name=name, bms="jbd", port=port) + more)
+        config.write_text(SETTINGS + native.inverter() + PACK.format(name=name, bms="jbd", port=port) + more)
         while not port.exists():
             time.sleep(0.1)
         running.append(subprocess.Popen([PROGRAM, "run", *options, str(config)], text=True, stdout=stdout))
@@ -107,13 +108,13 @@ def test_a_stopped_gateway_that_wakes_up_leaves_the_cycle_to_the_standby(bus: Bu
 
 
 def test_in_shadow_mode_a_played_log_is_compared_and_no_frame_is_added(
-    bus: Bus, start: Start, tmp_path: Path
+    bus: Bus, start: Start, native: Rig, tmp_path: Path
 ) -> None:
     """The log is made by hand: a Pylontech pack with 26 % charge, where ours has 50 %."""
     frames = {0x351: "14 02 74 0E 74 0E CC 01", 0x355: "1A 00 64 00", 0x356: "4E 13 02 03 04 05"}
     log = tmp_path / "battery.log"
     lines = [
-        f"({1000 + number / 10:.6f}) vcan0 {can_id:03X}#{data.replace(' ', '')}"
+        f"({1000 + number / 10:.6f}) {native.peer.channel} {can_id:03X}#{data.replace(' ', '')}"
         for number, (can_id, data) in enumerate(frames.items())
     ]
     log.write_text("\n".join(lines) + "\n")
@@ -140,20 +141,20 @@ def test_in_shadow_mode_a_played_log_is_compared_and_no_frame_is_added(
     assert (row["theirs"], row["differs"]) == (26, True)
 
 
-def test_the_doctor_sees_the_interface_and_what_is_wrong_with_it(tmp_path: Path) -> None:
+def test_the_doctor_sees_the_interface_and_what_is_wrong_with_it(native: Rig, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     port = tmp_path / "none"
-    config.write_text(CONFIG + PACK.format(name="p0", bms="jbd", port=port))
+    config.write_text(SETTINGS + native.inverter() + PACK.format(name="p0", bms="jbd", port=port))
     told = subprocess.run(
         [PROGRAM, "doctor", "--json", str(config)], capture_output=True, text=True, check=False
     )
     found = [json.loads(line) for line in told.stdout.splitlines()]
     assert told.returncode == 1
     (can,) = [one for one in found if one["check"] == "can_interface"]
-    assert (can["verdict"], can["saw"]) == ("ok", "up; vcan has no bit rate")
-    subprocess.run(["ip", "link", "set", "vcan0", "down"], check=True)
+    assert (can["verdict"], can["saw"].split()[0].rstrip(";")) == ("ok", "up")
+    set_link(native.gateway, "down")
     try:
         told = subprocess.run([PROGRAM, "doctor", str(config)], capture_output=True, text=True, check=False)
     finally:
-        subprocess.run(["ip", "link", "set", "vcan0", "up"], check=True)
-    assert "vcan0: the interface is down" in told.stdout
+        set_link(native.gateway, "up")
+    assert f"{native.gateway.channel}: the interface is down" in told.stdout

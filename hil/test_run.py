@@ -15,12 +15,13 @@ import can
 import pytest
 
 from hil.conftest import Air, Pack
+from hil.rig import GUEST
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 LIMITS, CHARGE, MEASURED, ALLOWED = 0x351, 0x355, 0x356, 0x35C
 RATED_A = 50
 
-CONFIG = f"""
+SETTINGS = f"""
 [gateway]
 log_format = "json"
 
@@ -34,11 +35,6 @@ cells = 16
 capacity_ah = 100
 rated_current_a = {RATED_A}
 lost_after_s = 8
-
-[inverters.house]
-profile = "deye-lv"
-interface = "socketcan"
-channel = "vcan0"
 """
 PACK = """
 [packs.{name}]
@@ -92,7 +88,7 @@ class Start:
         """A gateway for packs of (bms, port)."""
         config, log = self._folder / "config.toml", self._folder / "log"
         tables = [PACK.format(name=f"p{at}", bms=bms, port=port) for at, (bms, port) in enumerate(packs)]
-        config.write_text(CONFIG + "".join(tables))
+        config.write_text(SETTINGS + GUEST.inverter() + "".join(tables))
         bus = can.Bus(interface="socketcan", channel="vcan0")
         command = [str(Path(sys.executable).with_name("packbridge")), "run", str(config)]
         with log.open("wb") as file:

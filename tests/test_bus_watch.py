@@ -28,8 +28,8 @@ QUIET = BusCounters(received=1, bits=111)
 class Bus:
     """A watch whose counters grow by the second."""
 
-    def __init__(self) -> None:
-        self.watch = BusWatch("can:can0", 500_000)
+    def __init__(self, *, reopens: bool = True) -> None:
+        self.watch = BusWatch("can:can0", 500_000, reopens=reopens)
         self.counters = BusCounters()
         self.now = 0.0
         self.actions: list[Action] = []
@@ -64,9 +64,10 @@ def test_a_quiet_bus_has_nothing() -> None:
         (Trouble.NOT_ACKNOWLEDGED, "passive", False, {"no_acknowledge": 30, "protocol_errors": 30}),
         (Trouble.BIT_RATE, "ok", False, {"protocol_errors": 900}),
         (Trouble.BIT_RATE, "passive", True, {}),
-        (Trouble.NOISE, "warning", False, {"protocol_errors": 3, "received": 6}),
-        (Trouble.OVERRUN, "ok", False, {"overruns": 1, "received": 100}),
-        (Trouble.OVERRUN, "ok", False, {"dropped": 1, "received": 100}),
+        (Trouble.BIT_RATE, "passive", True, {"protocol_errors": 9, "received": 6, "bits": 666}),
+        (Trouble.NOISE, "warning", False, {"protocol_errors": 3, "heard": 6}),
+        (Trouble.OVERRUN, "ok", False, {"overruns": 1, "heard": 100}),
+        (Trouble.OVERRUN, "ok", False, {"dropped": 1, "heard": 100}),
         (Trouble.FLOOD, "ok", False, {"received": 4000, "bits": 440_000}),
         (Trouble.REMOTE_FRAMES, "ok", False, {"remote_frames": 1}),
         (Trouble.FD_FRAMES, "ok", False, {"fd_frames": 1}),
@@ -81,7 +82,7 @@ def test_each_trouble_is_said_once_with_what_to_do_and_once_when_it_is_over(
     (report,) = (one for one in bus.actions if isinstance(one, Report))
     assert (report.level, report.fields["help"]) == (Level.WARNING, HELP[trouble])
     assert bus.watch.report()["troubles"] == [{"trouble": trouble.value, "help": HELP[trouble]}]
-    bus.step(int(GONE_S) + 2, received=5)
+    bus.step(int(GONE_S) + 2, received=5, heard=5)
     assert bus.troubles()[1:] == [("bus_trouble_over", trouble.value)]
     assert bus.watch.report()["troubles"] == []
 
@@ -101,11 +102,17 @@ def test_a_controller_that_stays_off_the_bus_is_opened_again_and_less_and_less_o
     assert 4 <= bus.restarts() <= 4 + 300 / RECOVER_AT_MOST_EVERY_S
 
 
+def test_a_controller_of_the_kernels_is_not_opened_again_for_that_does_not_start_it() -> None:
+    bus = Bus(reopens=False)
+    bus.step(300, health="bus-off")
+    assert bus.restarts() == 0
+
+
 def test_one_that_recovers_by_itself_is_left_alone() -> None:
     bus = Bus()
     for _ in range(20):
         bus.step(2, health="bus-off")
-        bus.step(1, received=6)
+        bus.step(1, received=6, heard=6)
     assert bus.restarts() == 0
 
 

@@ -45,6 +45,7 @@ DEFAULT_ELSEWHERE = {
     "control": "see [control](control.md#where-it-is)",
     "share": "an equal part",
     "priority": "`1`",
+    "high_voltage": "`false`",
     "rank": "200 for active, 100 for standby",
     **dict.fromkeys(("rated_current_a", "password", "options", "balancer", "curves"), "none"),
     **dict.fromkeys(POINTS, "the chemistry's"),

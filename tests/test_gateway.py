@@ -283,6 +283,16 @@ def test_a_bus_that_takes_no_frames_is_complained_of_once_a_minute() -> None:
     assert [report.event for report in made.reports].count("send_failed") == 2
 
 
+def test_of_several_inverters_the_slowest_says_how_long_a_limit_may_take() -> None:
+    second = '[inverters.shed]\nprofile = "sma-sunny-island"\ninterface = "virtual"\nchannel = "other"\n'
+    sinks = {
+        name: CanSink(name, profiles.load(profile), ceiling_v=16 * 3.55)
+        for name, profile in (("house", "deye-lv"), ("shed", "sma-sunny-island"))
+    }
+    both = Gateway(config.parse(CONFIG + "share = 0.5\n" + second + "share = 0.5\n", "test"), sinks, 0.0)
+    assert [one.aggregator.obedience.reaction_s for one in (world().gateway, both)] == [5.0, 10.0]
+
+
 def test_bus_off_is_reported_with_what_to_check() -> None:
     made = running()
     made.event(HealthChanged(CAN, "bus-off"))

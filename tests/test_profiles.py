@@ -166,6 +166,11 @@ def test_the_home_is_used_where_no_configuration_folder_is_set(monkeypatch: pyte
         ("period_s = 1.0", "period_s = 0.05", "spacing_s: 6 frames do not fit into period_s 0.05"),
         ("dead_man_s = 3.0", "dead_man_s = 1.5", "dead_man_s: 1.5 is less than two periods of 1.0"),
         ("comm_fault_s = 5.0", "comm_fault_s = 1.0", "comm_fault_s: 1.0 would pass between two cycles"),
+        (
+            "comm_fault_s = 5.0",
+            "comm_fault_s = 5.0\nreaction_s = 0.5",
+            "reaction_s: 0.5 is less than the 1.0 between two cycles",
+        ),
         ('transport = "can"', 'transport = "modbus"', "transport: 'modbus' should be 'can'"),
         ("bitrate = 500_000", "bitrate = 500", "bitrate: 500 should be greater than or equal to 10000"),
         ("order = [0x351,", "order = [0x351, 0x351,", "order: an identifier stands twice"),

@@ -27,7 +27,7 @@ from bridge.battery.leases import Leases
 from bridge.battery.leaving import Leaving
 from bridge.battery.membership import Membership, Standing
 from bridge.battery.merge import Merger, bus_voltage, cautious_voltage
-from bridge.battery.obedience import Obedience
+from bridge.battery.obedience import REACTION_S, Obedience
 from bridge.battery.pack_rules import PackLimits, pack_limits
 from bridge.battery.plausibility import Plausibility
 from bridge.battery.rules import constraints
@@ -68,12 +68,14 @@ class Aggregator:
         settings: BankSettings,
         sharing: Sharing | None = None,
         charge: ChargeSettings | None = None,
+        *,
+        reaction_s: float = REACTION_S,
     ) -> None:
         in_service = [pack for pack in packs if not pack.excluded]
         on_bus_bar = units(settings.topology, in_service)
         self.leases = Leases(on_bus_bar)
         self.leaving = Leaving()
-        self.obedience = Obedience(on_bus_bar, settings.obedience)
+        self.obedience = Obedience(on_bus_bar, settings.obedience, reaction_s)
         self._settings = settings = replace(settings, topology=normal(settings.topology))
         self._sharing = LearnedSharing() if sharing is None else sharing
         self._membership = Membership(packs, settings.join_s)

@@ -4,7 +4,7 @@ A limit that nobody obeys protects nothing, so the packs' own currents are compa
 published. The second lever of charging is the voltage: a charger that ignores CCL mostly obeys CVL, and
 below the voltage of the bus nothing flows in. Discharging has only its switch: DCL 0 and not enabled.
 
-Nothing here may come from the inverter's normal ways. It has `FOLLOW_S` to follow a falling limit,
+Nothing here may come from the inverter's normal ways. It has its reaction time to follow a falling limit,
 it may take 10 % and 5 A too much for what it consumes itself and for two instruments that differ, and the
 excess must last. Without the current of every pack there is no judgement: what was done stays done.
 """
@@ -33,11 +33,12 @@ from bridge.model import (
 
 MARGIN, MARGIN_A = 1.1, 5.0  # of the limit, and on top of it
 MARGIN_CELL_V = 0.03  # above CVL, per cell: two instruments differ by a few tenths of a volt in 50
-FOLLOW_S = 5.0  # an inverter is judged by the highest limit of so long a time at least
-LASTS_S = 10.0  # with FOLLOW_S: 15 s from a limit that falls to the answer
+REACTION_S = 5.0  # an inverter is judged by the highest limit of so long a time at least
+LASTS_S = 10.0  # with REACTION_S: 15 s from a limit that falls to the answer
 ALARM_S = 60.0
-STEP_V, STEP_S = 0.2, 10.0  # down
-RECOVER_AFTER_S, RECOVER_V_PER_S = 60.0, STEP_V / 60.0  # and up again
+STEP_V, STEP_S = 0.2, 10.0  # down, of a bank of 16 cells in series or fewer; of a taller one as much more
+STEP_CELLS = 16
+RECOVER_AFTER_S, RECOVER_STEP_S = 60.0, 60.0  # and up again
 PAUSE_S, PAUSE_MAX_S = 60.0, 3600.0  # how long discharging stays off; doubled when it happens again
 LOOK_S = 3.0  # a longer pause between two looks counts as no more
 
@@ -69,9 +70,10 @@ class _Told(NamedTuple):
 
 
 class _Fallen:
-    """What a limit has fallen from: known for `FOLLOW_S` after the fall, and up to three times as long."""
+    """What a limit has fallen from: known for so long after the fall, and up to three times as long."""
 
-    def __init__(self) -> None:
+    def __init__(self, known_for_s: float) -> None:
+        self._known_for_s = known_for_s
         self._begun_s = -inf
         self._now, self._before = 0.0, 0.0
 
@@ -86,8 +88,8 @@ class _Fallen:
         return max(value, self._now, self._before)
 
     def _turn(self, now: float) -> None:
-        if now - self._begun_s >= FOLLOW_S:
-            late = now - self._begun_s >= 2 * FOLLOW_S
+        if now - self._begun_s >= self._known_for_s:
+            late = now - self._begun_s >= 2 * self._known_for_s
             self._before, self._now, self._begun_s = (0.0 if late else self._now), 0.0, now
 
 
@@ -114,13 +116,20 @@ class Excess:
 
 
 class Obedience:
-    """Watches one bank. policy: "act", "warn" (alarms only) or "off"."""
+    """Watches one bank. policy: "act", "warn" (alarms only) or "off". reaction_s: of the slowest inverter,
+    from what it is told to its current.
+    """
 
-    def __init__(self, packs: Sequence[PackSettings], policy: str = "act") -> None:
+    def __init__(
+        self, packs: Sequence[PackSettings], policy: str = "act", reaction_s: float = REACTION_S
+    ) -> None:
+        self.reaction_s = reaction_s
         self._policy = policy
         self._floor_v = floor_v(packs)
-        self._margin_v = MARGIN_CELL_V * max((pack.cells for pack in packs), default=0)
-        self._fallen = {limit: _Fallen() for limit in JUDGED}
+        cells = max((pack.cells for pack in packs), default=0)
+        self._margin_v = MARGIN_CELL_V * cells
+        self._step_v = STEP_V * max(1.0, cells / STEP_CELLS)
+        self._fallen = {limit: _Fallen(reaction_s) for limit in JUDGED}
         self._said: Decision | None = None
         self._now = inf
         self._is_calm = True
@@ -205,10 +214,10 @@ class Obedience:
             said_v = self._said.charge_voltage_limit_v
             bus_v = said_v if bank.voltage_v is None else bank.voltage_v
             from_v = min(said_v, bus_v) if self._held_v == inf else self._held_v
-            self._held_v = max(self._floor_v, from_v - STEP_V * elapsed_s / STEP_S)
+            self._held_v = max(self._floor_v, from_v - self._step_v * elapsed_s / STEP_S)
         elif self.charge.obeyed_s >= RECOVER_AFTER_S:
-            self._held_v += RECOVER_V_PER_S * elapsed_s
-            if self._held_v > self._said.charge_voltage_limit_v + STEP_V:  # something else binds
+            self._held_v += self._step_v * elapsed_s / RECOVER_STEP_S
+            if self._held_v > self._said.charge_voltage_limit_v + self._step_v:  # something else binds
                 self._held_v, self.charge.acting = inf, False
 
     def _pause(self, elapsed_s: float, *, beyond: bool) -> None:

@@ -113,7 +113,7 @@ def _sections(profile: Profile) -> dict[str, list[str]]:
         "Pins": [f"{pin}  {meaning}" for pin, meaning in wiring.pins.items()],
         "Bus": [f"{profile.bitrate // 1000} kbit/s; {wiring.termination}"],
         "": list(wiring.notes),
-        "Menu": [f"{number}. {step}" for number, step in enumerate(profile.menu, start=1)],
+        "Menu": [f"{number}. {step}" for number, step in enumerate(profile.menu, start=1)] + _named(profile),
         "Dialect": [profile.dialect, *_speech(profile)],
         "Names": [f"{name}: {value!r}" for name, value in profile.constants.items()] or ["none"],
         "Answers": [
@@ -121,6 +121,7 @@ def _sections(profile: Profile) -> dict[str, list[str]]:
             for one in profile.answers
         ]
         or ["nothing"],
+        "Limits": [f"its current is judged by the highest limit of the last {profile.reaction_s:g} s"],
         "No current": _no_current(profile),
         "Alarms": [profile.alarm_effect or "what it makes of them is not known"],
         "If we stop": _silence(profile),
@@ -128,6 +129,10 @@ def _sections(profile: Profile) -> dict[str, list[str]]:
         "Evidence": [EVIDENCE[profile.evidence], *(f"- {source}" for source in profile.sources)],
         "File": [str(profile.path)],
     }
+
+
+def _named(profile: Profile) -> list[str]:
+    return [] if profile.menu_evidence == "known" else ["(no source has these names: the menu may differ)"]
 
 
 def _hex(ids: Iterable[int]) -> str:

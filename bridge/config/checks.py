@@ -21,7 +21,7 @@ from bridge.config.port_checks import unprotected
 from bridge.config.redundancy_checks import check_redundancy
 from bridge.config.sentences import Problem
 from bridge.config.wire_checks import check_wires
-from bridge.config.wiring_checks import not_series_rated, one_wire_in_string
+from bridge.config.wiring_checks import TALL, cells_in_series, not_series_rated, one_wire_in_string, tallest
 
 PLAUSIBLE_C_RATE = 5.0
 
@@ -51,6 +51,7 @@ def warnings(draft: Draft) -> list[Problem]:
         *[problem for pack in draft.packs for problem in unprotected(pack)],
         *_no_inverter(draft),
         *_untested_profile(draft),
+        *_low_for_inverter(draft),
         *division_warnings(draft),
         *_other_cells(draft),
     ]
@@ -99,16 +100,26 @@ def _untested_profile(draft: Draft) -> Iterator[Problem]:
             )
 
 
+def _low_for_inverter(draft: Draft) -> Iterator[Problem]:
+    for name, table in draft.file.inverters.items():
+        profile = None if table.profile is None else profiles.load(draft.profile(table.profile))
+        if profile is not None and profile.battery == "high-voltage" and tallest(draft) <= TALL:
+            yield Problem(
+                ("inverters", name, "profile"),
+                f"{profile.name} is for inverters with a high-voltage battery, and only {tallest(draft):g} "
+                "cells stand in series; most do not start with so few",
+            )
+
+
 def _other_cells(draft: Draft) -> Iterator[Problem]:
     for name, table in draft.file.inverters.items():
         profile = None if table.profile is None else profiles.load(draft.profile(table.profile))
         if profile is None or profile.cells_assumed is None:
             continue
-        others = [pack for pack in draft.packs if pack.number("cells") not in {None, profile.cells_assumed}]
+        others = {cells for cells in cells_in_series(draft).values() if cells != profile.cells_assumed}
         if others:
             yield Problem(
                 ("inverters", name, "profile"),
                 f"{profile.name} takes every battery for one of {profile.cells_assumed} cells in series, "
-                f"and {others[0].name} has {others[0].number('cells'):g}; "
-                f"see packbridge profiles show {profile.name}",
+                f"and this one has {min(others):g}; see packbridge profiles show {profile.name}",
             )

@@ -10,6 +10,7 @@ from bridge.config.division_checks import check_division
 from bridge.config.draft import Draft
 from bridge.config.schema import InverterTable
 from bridge.config.sentences import Problem, describe, missing
+from bridge.config.wiring_checks import TALL, tallest
 from bridge.errors import ConfigError
 
 REQUIRED = ("profile", "interface", "channel")
@@ -19,7 +20,7 @@ def check_inverters(draft: Draft) -> Iterator[Problem]:
     """Everything that is wrong with the inverters."""
     for name, table in draft.file.inverters.items():
         yield from _complete(draft, name, table)
-        yield from _profile_loads(draft, name, table)
+        yield from _profile_fits(draft, name, table)
         yield from _interface_known(name, table)
     yield from _one_bus_each(draft)
     yield from check_division(draft)
@@ -32,13 +33,20 @@ def _complete(draft: Draft, name: str, table: InverterTable) -> Iterator[Problem
             yield Problem(path, missing(InverterTable, key))
 
 
-def _profile_loads(draft: Draft, name: str, table: InverterTable) -> Iterator[Problem]:
+def _profile_fits(draft: Draft, name: str, table: InverterTable) -> Iterator[Problem]:
     if table.profile is None:
         return
     try:
-        profiles.load(draft.profile(table.profile))
+        profile = profiles.load(draft.profile(table.profile))
     except ConfigError as error:
         yield from (Problem(("inverters", name, "profile"), text) for text in error.problems)
+        return
+    if profile.battery == "low-voltage" and (cells := tallest(draft)) > TALL:
+        yield Problem(
+            ("inverters", name, "profile"),
+            f"{profile.name} is for inverters with a low-voltage battery, and {cells:g} cells stand in "
+            f"series; such an inverter takes at most {TALL}: correct the profile or the wiring",
+        )
 
 
 def _interface_known(name: str, table: InverterTable) -> Iterator[Problem]:

@@ -111,7 +111,7 @@ class BankTable(Table):
 
     max_charge_current_a: Amps = None
     max_discharge_current_a: Amps = None
-    charge_voltage_limit_v: Annotated[float | None, Field(gt=0, le=136, examples=[55.2])] = None
+    charge_voltage_limit_v: Annotated[float | None, Field(gt=0, le=1224, examples=[55.2])] = None
     on_pack_lost: Annotated[Literal["hold", "stop", "exclude"] | None, Field(examples=["hold"])] = None
     rise_pct_per_s: Annotated[float | None, Field(gt=0, le=100, examples=[2])] = None
     rise_after_s: Annotated[float | None, Field(ge=1, le=3600, examples=[30])] = None
@@ -122,6 +122,7 @@ class BankTable(Table):
         Literal["weighted_edges", "weighted", "min"] | None, Field(examples=["weighted_edges"])
     ] = None
     soc_glide_pct_per_min: Annotated[float | None, Field(gt=0, le=30, examples=[6])] = None
+    high_voltage: Annotated[bool | None, Field(examples=[True])] = None
     topology: Annotated[dict[str, object] | None, Field(examples=[{"series": ["left", "right"]}])] = None
     n_minus_1: Annotated[Literal["off", "auto", "strict"] | None, Field(examples=["auto"])] = None
     inverter_lag_s: Annotated[float | None, Field(ge=0.1, le=60, examples=[4])] = None

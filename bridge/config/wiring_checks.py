@@ -25,7 +25,9 @@ from bridge.model import Topology, Wiring
 
 HERE = ("bank", "topology")
 DEEPEST = 4
-TALLEST = 32  # cells in series: above 100 V other rules and other parts are called for
+TALL = 32  # cells in series: above 100 V other rules and other parts are called for
+TALLEST = 288  # what 1000 V parts and the inverters that there are can take, with room for a full charge
+NOMINAL_V = 3.2
 KNOWN = ("series", "parallel", "name")
 
 
@@ -93,6 +95,11 @@ def cells_in_series(draft: Draft) -> Mapping[str, float]:
     if wired is None or not set(wired.packs) <= own.keys():
         return own
     return dict.fromkeys(own, _height(wired, own))
+
+
+def tallest(draft: Draft) -> float:
+    """The most cells that stand in series between the bank's terminals; 0 if that is not known yet."""
+    return max(cells_in_series(draft).values(), default=0)
 
 
 def together(wired: Topology | None, ratings: Mapping[str, float]) -> float:
@@ -170,14 +177,20 @@ def _given_names(part: Topology) -> list[str]:
 
 
 def _cells(wired: Topology, draft: Draft) -> Iterator[str]:
-    """What is in parallel must have the same number of cells, and the whole must be of low voltage."""
+    """What is in parallel must have the same number of cells, and a high voltage must be meant."""
     own = {pack.name: cells for pack in draft.packs if (cells := pack.number("cells")) is not None}
     if not set(wired.packs) <= own.keys():
         return
     yield from _unlike(wired, own)
     cells = _height(wired, own)
     if cells > TALLEST:
-        yield f"{cells:g} cells in series; allowed: at most {TALLEST}, more is no low voltage any more"
+        yield f"{cells:g} cells in series; allowed: at most {TALLEST}, which 1000 V parts can take"
+    elif cells > TALL and draft.file.bank.high_voltage is not True:
+        yield (
+            f"{cells:g} cells in series are about {NOMINAL_V * cells:.0f} V, which kills; allowed without "
+            f"a promise: at most {TALL}; write high_voltage = true in [bank] if every part of it was made "
+            "for that voltage, by somebody who may"
+        )
 
 
 def _unlike(part: Topology, own: Mapping[str, float]) -> Iterator[str]:

@@ -14,10 +14,15 @@ BITRATE_FIXED = frozenset({"vcan", "vxcan"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanLink:
-    """One interface; None stands for what its driver does not tell."""
+    """One interface; None stands for what its driver does not tell.
+
+    serial: made of a serial port by slcand. Such a driver can't restart its controller: down and up can, and
+    a restart-ms would make the kernel call what is not there (Linux, drivers/net/can/slcan: no do_set_mode).
+    """
 
     name: str
     kind: str
+    serial: bool
     up: bool
     queue: int | None
     modes: frozenset[str]
@@ -38,9 +43,11 @@ def can_link(host: Host, name: str) -> CanLink | None:
     info = _table(link.get("linkinfo"))
     data, statistics = _table(info.get("info_data")), _table(info.get("info_xstats"))
     errors = _table(data.get("berr_counter"))
+    kind = str(info.get("info_kind", "can"))
     return CanLink(
         name=name,
-        kind=str(info.get("info_kind", "can")),
+        kind=kind,
+        serial=kind == "can" and not host.path(f"/sys/class/net/{name}/device").exists(),
         up="UP" in _texts(link.get("flags")),
         queue=_number(link.get("txqlen")),
         modes=_texts(data.get("ctrlmode")),

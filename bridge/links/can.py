@@ -28,6 +28,8 @@ RECEIVE_TIMEOUT_S = 0.2  # how long closing may take
 # NotImplementedError for an interface that there is not.
 FAILURES = (can.CanError, OSError, ValueError, TypeError, ImportError, NotImplementedError)
 
+KEPT_BY_THE_KERNEL = frozenset({"socketcan"})
+"""Interfaces whose controller goes on as it is when we close them."""
 COUNT_EVERY_S = 1.0
 WAITING_MAX = 2000  # frames that wait for the event loop; a full bus brings 10 000 a second at the most
 
@@ -37,6 +39,7 @@ class PortStatistics:
     """Counters since the port was made."""
 
     received: int = 0
+    heard: int = 0
     sent: int = 0
     send_errors: int = 0
     error_frames: int = 0
@@ -70,7 +73,8 @@ class CanPort:
 
     interface, channel, extra: python-can's. on_health: called in the event loop when the bus's
     health changes; python-can can't restart a controller in bus-off, the kernel's restart-ms can.
-    on_counted: called there once a second while it is open.
+    on_counted: called there once a second while it is open. Where the kernel owns the controller, closing
+    and opening leaves that as it is, and so what is known of its health, unless the interface went down.
     """
 
     def __init__(  # noqa: PLR0913  # three say which bus, the others have defaults
@@ -84,6 +88,8 @@ class CanPort:
         on_counted: Callable[[BusCounters], None] = _ignore,
     ) -> None:
         self.name = f"{interface}:{channel}"
+        self._lasts = interface in KEPT_BY_THE_KERNEL
+        self._failed = False
         self.statistics = PortStatistics()
         self._arguments = {"interface": interface, "channel": channel, "bitrate": bitrate} | dict(extra or {})
         self._on_health = on_health
@@ -107,15 +113,18 @@ class CanPort:
             raise LinkError(f"{self.name}: {error}") from error
         opened = _OpenBus(bus, writer, self.statistics, loop, fail, self._on_health, self._on_counted)
         self._open = opened
-        self.statistics.health = BusHealth.OK  # what an earlier controller said is over
-        self.statistics.deaf = False
+        known = self.statistics.health
+        if self._failed or not self._lasts:  # an interface that went down starts its controller when up
+            self.statistics.health, self.statistics.deaf = BusHealth.OK, False
         reader = threading.Thread(target=opened.read, args=(receive,), name=f"read {self.name}")
         reader.start()
         try:
             up()
+            if {known, self.statistics.health} != {BusHealth.OK}:
+                self._on_health(self.statistics.health)
             await failed
         finally:
-            self._open = None
+            self._open, self._failed = None, failed.done() and not failed.cancelled()
             opened.closing.set()
             writer.shutdown(wait=False, cancel_futures=True)
             await asyncio.to_thread(reader.join)
@@ -199,6 +208,7 @@ class _OpenBus:
             self.statistics.fd_frames += 1
         else:
             self.statistics.received += 1
+            self.statistics.heard += message.is_rx  # the kernel hands back what this machine sends
             self.statistics.bits += (67 if message.is_extended_id else 47) + 8 * len(message.data)
             if self.handed - self.taken >= WAITING_MAX:
                 self.statistics.dropped += 1

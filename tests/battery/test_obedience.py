@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bridge.model import Alarm, BankSettings, Limit
+from bridge.battery.aggregator import Aggregator
+from bridge.battery.leases import LeaseRequest
+from bridge.battery.obedience import LASTS_S
+from bridge.model import Alarm, BankSettings, Limit, PackSample
 from tests.battery.story import GARAGE, SHED, Feed, Story, changed, well, with_cell
 
 
@@ -39,6 +44,23 @@ def test_cvl_falls_by_two_tenths_in_ten_seconds_and_not_below_the_floor() -> Non
     assert start - story.last.charge_voltage_limit_v == pytest.approx(0.2, abs=0.11)
     story.run(600)
     assert story.last.charge_voltage_limit_v == 52.8  # 16 cells at 3.30 V
+
+
+def test_a_tall_stack_is_lowered_as_fast_per_cell() -> None:
+    """256 cells as if in one pack: 0.2 V would be nothing to them."""
+    tall = replace(GARAGE, cells=256)
+    story = Story(tall, settings=BankSettings(max_charge_current_a=60), obedience="act")
+    story.say(lambda now: tall_pack(now, 2.0)).settle()
+    story.say(lambda now: tall_pack(now, 150.0)).run(16)
+    start = story.last.charge_voltage_limit_v
+    story.run(10)
+    assert start - story.last.charge_voltage_limit_v == pytest.approx(3.2, abs=0.4)
+
+
+def tall_pack(now: float, current_a: float) -> PackSample:
+    cell_v = 3.34 + 0.001 * (now % 3)
+    usual = well(now, cell_v, current_a=current_a)
+    return changed(usual, cell_voltages_v=(cell_v,) * 256, voltage_v=256 * cell_v)
 
 
 def test_cvl_comes_back_slowly_when_it_obeys() -> None:
@@ -173,3 +195,16 @@ def test_what_was_done_stays_done_when_the_data_ends() -> None:
     low = story.last.charge_voltage_limit_v
     story.cut("shed")
     assert all(d.charge_voltage_limit_v <= low for d in story.run(200))
+
+
+@pytest.mark.parametrize("reaction_s", [5.0, 20.0])
+def test_each_inverter_has_its_own_time_to_follow_a_limit_that_falls(reaction_s: float) -> None:
+    story = bank()
+    story.bank = Aggregator(story.packs, story.settings, reaction_s=reaction_s)
+    story.settle().say(carrying(60.0)).run(30)
+    story.bank.leases.grant(LeaseRequest(name="tariff", limit=Limit.CCL, value=10.0, ttl_s=3600.0), story.now)
+    seconds = 0
+    while not story.bank.obedience.complaints():
+        story.run(1)
+        seconds += 1
+    assert reaction_s + LASTS_S <= seconds <= 2 * reaction_s + LASTS_S + 1

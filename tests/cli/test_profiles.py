@@ -90,6 +90,11 @@ def test_every_inverter_has_a_sheet(name: str) -> None:
     assert profiles.load(name).dialect in sheet(name)
 
 
+def test_a_menu_that_no_source_names_is_marked() -> None:
+    assert "no source has these names" in sheet("solax-hv")
+    assert "no source has these names" not in sheet("victron-gx")
+
+
 def test_the_sheet_says_what_is_answered_and_what_follows() -> None:
     shown = sheet("solax-hv")
     assert "to 0x1871 01 in state closing" in shown

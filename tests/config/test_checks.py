@@ -203,4 +203,4 @@ def test_soc_keys_reach_the_settings() -> None:
 def test_a_battery_of_other_cells_than_the_inverter_takes_for_granted_is_warned_of() -> None:
     text = GOOD.replace('profile = "deye-lv"', 'profile = "imeon"')
     (found,) = warnings(text)
-    assert "imeon takes every battery for one of 15 cells in series, and garage has 16" in found
+    assert "imeon takes every battery for one of 15 cells in series, and this one has 16" in found

@@ -122,9 +122,47 @@ def test_a_slip_in_a_name_is_recognised() -> None:
     assert said[1].endswith("attic not wired; write every pack of this file once, or take it out of the file")
 
 
-def test_more_cells_than_low_voltage_allows_are_refused() -> None:
-    (said,) = complaints(wired('{ series = ["a", "b", "c", "d"] }', shared=SHARED.replace("= 4", "= 16")))
-    assert "64 cells in series; allowed: at most 32" in said
+TALL = SHARED.replace("= 4", "= 16")
+SERIES = '{ series = ["a", "b", "c", "d"] }'
+
+
+def tall(more: str = "", profile: str = "solax-hv", shared: str = TALL) -> str:
+    """64 cells in series, for an inverter that takes so many."""
+    return wired(SERIES, more, shared).replace("deye-lv", profile)
+
+
+def test_a_high_voltage_must_be_promised() -> None:
+    (said,) = complaints(tall())
+    assert "64 cells in series are about 205 V, which kills" in said
+    assert "write high_voltage = true in [bank]" in said
+    config = parse(tall("high_voltage = true"), "c.toml")
+    assert ceiling(config).charge_voltage_limit_v == pytest.approx(64 * 3.45)
+    assert highest_v(config) == pytest.approx(64 * 3.55)
+
+
+def test_no_promise_is_good_for_more_than_the_parts_that_there_are() -> None:
+    packs = "".join(f'[packs.x{n}]\nport = "/dev/x{n}"\n' for n in range(10))
+    names = ", ".join(f'"x{n}"' for n in range(10))
+    text = wired(f"{{ series = [{names}] }}", "high_voltage = true", SHARED.replace("= 4", "= 32"), packs)
+    (said,) = complaints(text.replace("deye-lv", "solax-hv"))
+    assert "320 cells in series; allowed: at most 288" in said
+
+
+def test_a_low_voltage_inverter_gets_no_high_voltage_whatever_is_promised() -> None:
+    (said,) = complaints(tall("high_voltage = true", profile="deye-lv"))
+    assert "inverters.house.profile: deye-lv is for inverters with a low-voltage battery" in said
+    assert complaints(tall("high_voltage = true", profile="goodwe-45x")) == []
+
+
+def test_a_high_voltage_inverter_with_few_cells_is_warned_of() -> None:
+    config = parse(wired(SERIES).replace("deye-lv", "solax-hv"), "c.toml")
+    (warning,) = [one for one in config.warnings if "house.profile" in one]
+    assert "only 16 cells stand in series" in warning
+
+
+def test_the_voltage_of_a_high_string_may_be_limited() -> None:
+    config = parse(tall("high_voltage = true\ncharge_voltage_limit_v = 216"), "c.toml")
+    assert ceiling(config).charge_voltage_limit_v == pytest.approx(216)
 
 
 def test_packs_of_a_wiring_that_cannot_be_read_are_not_taken_to_be_in_parallel() -> None:

@@ -68,6 +68,7 @@ class Machine:
         self.write("/home/me/.profile")
         self.write("/sys/class/net/can0/type", "280\n")
         self.write("/sys/class/net/can0/flags", "0x40041\n")
+        self.write("/sys/class/net/can0/device/uevent")
         self.write("/sys/class/net/can0/statistics/rx_packets", "41\n")
         self.write("/sys/class/net/can0/statistics/tx_packets", "240\n")
         self.can()

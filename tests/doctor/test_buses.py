@@ -65,6 +65,23 @@ def test_an_interface_that_stays_off_after_bus_off_is_told(machine: Machine) -> 
     assert "txqueuelen" in found[1].do
 
 
+def test_an_interface_made_of_a_serial_port_is_never_given_a_restart_ms(machine: Machine) -> None:
+    (machine.root / "sys/class/net/can0/device/uevent").unlink()
+    (machine.root / "sys/class/net/can0/device").rmdir()
+    machine.can(restart_ms=0)
+    (found,) = machine.look("can_restart", case())
+    assert (found.verdict, found.saw) == (
+        Verdict.ADVICE,
+        "made of a serial port: it does not come back by itself after bus-off",
+    )
+    machine.can(restart_ms=0, state="BUS-OFF")
+    assert machine.look("can_errors", case())[0].do.endswith(
+        "sudo ip link set can0 down; sudo ip link set can0 up"
+    )
+    machine.can(up=False)
+    assert "restart-ms" not in machine.look("can_interface", case())[0].do
+
+
 @pytest.mark.parametrize(
     ("info", "verdict", "saw"),
     [
@@ -81,7 +98,7 @@ def test_an_interface_that_stays_off_after_bus_off_is_told(machine: Machine) -> 
             Verdict.PROBLEM,
             "error-passive for what it receives",
         ),
-        (PASSIVE | {"berr_counter": None}, Verdict.PROBLEM, "error-passive for what it receives"),
+        (PASSIVE | {"berr_counter": None}, Verdict.PROBLEM, "error-passive; its driver does not tell"),
         ({"state": "BUS-OFF"}, Verdict.PROBLEM, "bus-off: the controller has left the bus"),
     ],
 )

@@ -400,6 +400,24 @@ def test_what_is_no_plain_frame_is_counted_and_not_handed_over() -> None:
     asyncio.run(story())
 
 
+def test_what_the_kernel_hands_back_of_our_own_is_no_proof_that_the_bus_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        messages = [can.Message(arbitration_id=0x351, is_rx=False), can.Message(arbitration_id=0x305)]
+        monkeypatch.setattr(can, "Bus", Failing)
+        monkeypatch.setattr(
+            Failing, "_recv_internal", lambda _self, timeout: (messages.pop(0) if messages else None, False)
+        )
+        port = CanPort("virtual", channel(), 500_000)
+        async with Held(port) as held:
+            while len(held.received) < 2:
+                await asyncio.sleep(0.001)
+        assert (port.statistics.received, port.statistics.heard) == (2, 1)
+
+    asyncio.run(story())
+
+
 def test_bus_off_and_recovery_are_reported_once_each() -> None:
     async def story() -> None:
         name = channel()
@@ -433,6 +451,38 @@ def test_a_bus_that_is_opened_again_starts_in_good_health() -> None:
     asyncio.run(story())
 
 
+def test_a_controller_of_the_kernels_stays_as_it_is_when_the_port_is_closed_and_opened() -> None:
+    async def story() -> None:
+        told: list[BusHealth] = []
+        port = CanPort("virtual", channel(), 500_000, on_health=told.append)
+        port._lasts = True
+        port.statistics.health = BusHealth.BUS_OFF
+        async with Held(port):
+            assert port.statistics.health is BusHealth.BUS_OFF
+        assert told == [BusHealth.BUS_OFF]
+
+    asyncio.run(story())
+
+
+def test_an_interface_that_went_down_comes_back_with_a_new_controller_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        told: list[BusHealth] = []
+        port = CanPort("virtual", channel(), 500_000, on_health=told.append)
+        port._lasts = True
+        with monkeypatch.context() as broken:
+            broken.setattr(can, "Bus", Failing)
+            with pytest.raises(LinkError):
+                await port.run(lambda: None, lambda _: None)
+        port.statistics.health = BusHealth.BUS_OFF
+        async with Held(port):
+            assert port.statistics.health is BusHealth.OK
+        assert told == [BusHealth.OK]
+
+    asyncio.run(story())
+
+
 def test_what_error_frames_complain_of_is_counted_each_second() -> None:
     async def story() -> None:
         name = channel()
@@ -453,7 +503,7 @@ def test_what_error_frames_complain_of_is_counted_each_second() -> None:
                 while not seen:
                     await asyncio.sleep(0.05)
         assert seen[0] == BusCounters(
-            received=1, bits=111, error_frames=4, no_acknowledge=1, protocol_errors=2, overruns=1,
+            received=1, heard=1, bits=111, error_frames=4, no_acknowledge=1, protocol_errors=2, overruns=1,
             health="passive", deaf=True, tx_errors=5, rx_errors=0x60,
         )  # fmt: skip
 

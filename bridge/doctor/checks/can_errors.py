@@ -24,11 +24,17 @@ def look(case: Case, host: Host) -> Iterable[Finding]:
 
 
 def _state(link: CanLink, state: str) -> Finding:
+    known = link.tx_errors is not None and link.rx_errors is not None
     counted = f"error counters: transmit {link.tx_errors}, receive {link.rx_errors}"
+    counted = counted if known else "its driver does not tell the error counters"
     if state == "BUS-OFF":
-        restart = f"sudo ip link set {link.name} type can restart"
+        command = f"sudo ip link set {link.name}"
+        restart = f"{command} down; {command} up" if link.serial else f"{command} type can restart"
         do = f"check the wiring, CAN-H against CAN-L and the bit rate, then {restart}"
         return problem(link.name, "bus-off: the controller has left the bus", do)
+    if state == "ERROR-PASSIVE" and not known:
+        do = f"is the inverter on, the bit rate right, CAN-H where it belongs? {TERMINATION}"
+        return problem(link.name, f"error-passive; {counted}", do)
     if state == "ERROR-PASSIVE" and (link.tx_errors or 0) >= PASSIVE > (link.rx_errors or 0):
         do = "is the inverter on, the cable in its BMS socket, the bit rate right, CAN-H where it belongs?"
         return problem(link.name, f"error-passive for what it sends: nobody acknowledges; {counted}", do)

@@ -24,7 +24,8 @@ def look(case: Case, host: Host) -> Iterable[Finding]:
 
 def _settings(link: CanLink, bitrate: int) -> Finding:
     command = f"sudo ip link set {link.name}"
-    again = f"{command} down; {command} up type can bitrate {bitrate} restart-ms 100"
+    again = f"{command} down; {command} up type can bitrate {bitrate}"
+    again += "" if link.serial else " restart-ms 100"
     if not link.up:
         return problem(link.name, "the interface is down", again)
     if link.kind in BITRATE_FIXED:

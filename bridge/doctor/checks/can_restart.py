@@ -17,7 +17,14 @@ def look(case: Case, host: Host) -> Iterable[Finding]:
         link = can_link(host, name)
         if link is None or link.kind in BITRATE_FIXED:
             continue
-        if not link.restart_ms:
+        if link.serial:
+            do = (
+                "after bus-off set it down and up; or let packbridge open the port itself "
+                '(interface = "slcan"), which starts the adapter anew. Leave restart-ms alone: the driver '
+                "can not do it"
+            )
+            yield advice(name, "made of a serial port: it does not come back by itself after bus-off", do)
+        elif not link.restart_ms:
             do = f"sudo ip link set {name} down; sudo ip link set {name} up type can restart-ms 100"
             yield problem(name, "restart-ms is 0: after bus-off it stays off the bus", do)
         else:
