@@ -90,7 +90,7 @@ def _no_inverter(draft: Draft) -> Iterator[Problem]:
 
 def _untested_profile(draft: Draft) -> Iterator[Problem]:
     for name, table in draft.file.inverters.items():
-        profile = None if table.profile is None else profiles.load(draft.profile(table.profile))
+        profile = None if table.profile is None else profiles.find(draft.profile(table.profile))
         if profile is not None and profile.evidence == "document":
             yield Problem(
                 ("inverters", name, "profile"),
@@ -101,7 +101,7 @@ def _untested_profile(draft: Draft) -> Iterator[Problem]:
 
 def _other_cells(draft: Draft) -> Iterator[Problem]:
     for name, table in draft.file.inverters.items():
-        profile = None if table.profile is None else profiles.load(draft.profile(table.profile))
+        profile = None if table.profile is None else profiles.find(draft.profile(table.profile))
         if profile is None or profile.cells_assumed is None:
             continue
         others = [pack for pack in draft.packs if pack.number("cells") not in {None, profile.cells_assumed}]

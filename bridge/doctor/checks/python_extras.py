@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from bridge.config.settings import CanInverter
 from bridge.doctor.contract import Case, Finding, ok, problem
 from bridge.doctor.host import Host
 from bridge.links.opening import can_place, kind_of
@@ -23,7 +24,7 @@ def look(case: Case, host: Host) -> Iterable[Finding]:
     if case.config is None:
         return
     needed = {"bleak": ("Bluetooth", "packbridge[ble]")} if case.radios() else {}
-    interfaces = {one.interface for one in case.config.inverters}
+    interfaces = {one.interface for one in case.config.inverters if isinstance(one, CanInverter)}
     interfaces |= {can_place(port)[0] for _, port in case.ports() if kind_of(port) == "can"}
     for interface in sorted(interfaces & OF_INTERFACE.keys()):
         module, package = OF_INTERFACE[interface]
