@@ -203,3 +203,16 @@ def load(name: str) -> Entry:
         raise ConfigError(f"unknown dialect {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}")
     module = importlib.import_module(f"bridge.responders.{name.replace('-', '_')}")
     return Entry(name, module.SPEC, module.Options, module.Responder, module.Master, module.Exchange)
+
+
+def exchange(name: str, register_map: str | None = None) -> Exchange:
+    """A reader of captured exchanges in that dialect. Raises ConfigError for a map that it does not have,
+    or that it needs and is not given.
+    """
+    entry = load(name)
+    has_maps = "map" in entry.options.model_fields
+    if has_maps and entry.options.model_fields["map"].is_required() and register_map is None:
+        raise ConfigError(f"{name}: whose registers? write --map NAME, as in --map growatt-1xsxxp")
+    if register_map is not None and not has_maps:
+        raise ConfigError(f"--map: {name} has no register maps")
+    return entry.exchange(entry.options.model_validate({} if register_map is None else {"map": register_map}))
