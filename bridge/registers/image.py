@@ -6,6 +6,7 @@ answer belong together and nothing is ever served that is older than its decisio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -44,7 +45,18 @@ class Image:
     def __init__(self, read: RegisterMap) -> None:
         self._places = [Place(one.at, one.at + one.size, _maker(one)) for one in read.entries]
         limits = {one.name for one in read.numbers if NUMBERS[one.name].limit and "power" not in one.name}
+        self._highest = [
+            (one.name, _most(one))
+            for one in read.numbers
+            if NUMBERS[one.name].limit and NUMBERS[one.name].rounding is Rounding.UP
+        ]
         self.required = frozenset({"voltage_v", "soc_pct"} | limits)
+
+    def fits(self, said: Said) -> bool:
+        """Whether no limit would be said with less than it is: a discharge voltage that is too high for its
+        place would allow more. Then nothing may be said at all.
+        """
+        return all(said.numbers.get(name, 0.0) <= most for name, most in self._highest)
 
     def words(self, start: int, count: int, said: Said) -> list[int]:
         """So many registers from `start` on; 0 in holes. Raises BridgeBug for what is no finite number and
@@ -58,6 +70,12 @@ class Image:
                 first, last = max(start, place.start), min(end, place.end)
                 found[first - start : last - start] = words[first - place.start : last - place.start]
         return found
+
+
+def _most(entry: Amount) -> float:
+    """The highest value that it can say."""
+    most = bounds(entry.type)[1] * entry.step
+    return most if entry.max is None else min(most, entry.max)
 
 
 def counts(value: float, step: float, offset: int, kind: str, rounding: Rounding) -> int:
@@ -104,8 +122,8 @@ def _amount(entry: Amount) -> Maker:
             value = said.numbers.get(entry.otherwise)
         if value is None:
             return split(entry.unknown, entry.type, entry.order)
-        if quantity.limit and value < 0:
-            raise BridgeBug(f"{entry.name}: {value} is no limit; a limit is 0 or more")
+        if not math.isfinite(value) or (quantity.limit and value < 0):
+            raise BridgeBug(f"{entry.name}: {value} is nothing to send")
         if entry.min is not None:
             value = max(entry.min, value)
         if entry.max is not None:

@@ -50,7 +50,7 @@ def state(said: Said, *, closed: bool, first: bool) -> bytes:
     mean_c = _measured(said, "temperature_c")
     current_a = _measured(said, "current_a")
     charge_a, discharge_a = (
-        _down(said, f"{name}_current_limit_a", _STEP_A) if said.flag(f"{name}_enabled") else 0.0
+        _down(said, f"{name}_current_limit_a", _STEP_A) * said.flag(f"{name}_enabled")
         for name in ("charge", "discharge")
     )
     return _CYCLIC.pack(

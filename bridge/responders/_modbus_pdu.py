@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.errors import ConfigError
-from bridge.responders._modbus_frames import BIT_READS, READ_WRITE, READS, WRITE_MANY, WRITE_ONE
+from bridge.responders._modbus_frames import BIT_READS, READ_WRITE, READS, WRITE_MANY
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
-_COIL, _COILS, _ON, _OFF = 5, 15, 0xFF00, 0
+_COIL, _COILS, _COIL_VALUES = 5, 15, frozenset({0xFF00, 0})
 _BITS_MAX, _WORDS_MAX, _COILS_MAX, _WRITTEN_MAX, _BOTH_MAX = 2000, 125, 1968, 123, 121
 
 
@@ -42,7 +42,11 @@ class Codec:
         self._framer = FramerRTU(pdu.DecodePDU(is_server=True))
 
     def request(self, frame: bytes) -> Request | None:
-        """A whole request; None if its counts can't be true."""
+        """A whole request; None if its counts can't be true. Those are looked at first: pymodbus would
+        write a line into the log for each, and a flood of them must not.
+        """
+        if not _counts_fit(frame):
+            return None
         try:
             _, found = self._framer.handleFrame(frame, 0, 0)
         except self._problem:
@@ -51,15 +55,13 @@ class Codec:
             return None
         function = found.function_code
         if function in READS:
-            most = _BITS_MAX if function in BIT_READS else _WORDS_MAX
-            fits = 1 <= found.count <= most
-            return Request(function, read=(found.address, found.count)) if fits else None
-        if function in WRITE_ONE:
-            return _write_one(frame)
+            return Request(function, read=(found.address, found.count))
+        if function == READ_WRITE:
+            return _both(frame)
+        values = [int(bit) for bit in found.bits] or [*found.registers]
         if function in WRITE_MANY:
-            values = [int(bit) for bit in found.bits] if function == _COILS else [*found.registers]
-            return _write_many(frame, values)
-        return _both(frame)
+            return Request(function, written=(found.address, tuple(values[: _word(frame, 4)])))
+        return Request(function, written=(found.address, tuple(values)))
 
     def words(self, address: int, function: int, words: Sequence[int]) -> bytes:
         """The answer to a read of registers."""
@@ -90,24 +92,23 @@ def _word(frame: bytes, at: int) -> int:
     return int.from_bytes(frame[at : at + 2], "big")
 
 
-def _write_one(frame: bytes) -> Request | None:
-    at, value = _word(frame, 2), _word(frame, 4)
-    if frame[1] == _COIL and value not in {_ON, _OFF}:
-        return None
-    return Request(frame[1], written=(at, (int(value == _ON) if frame[1] == _COIL else value,)))
+def _counts_fit(frame: bytes) -> bool:
+    """Whether a request says what one can say: how much it wants, and of what it brings."""
+    function, count = frame[1], _word(frame, 4)
+    if function in READS:
+        return 1 <= count <= (_BITS_MAX if function in BIT_READS else _WORDS_MAX)
+    if function == _COIL:
+        return count in _COIL_VALUES
+    if function == _COILS:
+        return 1 <= count <= _COILS_MAX and frame[6] == (count + 7) // 8
+    if function in WRITE_MANY:
+        return 1 <= count <= _WRITTEN_MAX and frame[6] == 2 * count
+    if function == READ_WRITE:
+        written = _word(frame, 8)
+        return 1 <= count <= _WORDS_MAX and 1 <= written <= _BOTH_MAX and frame[10] == 2 * written
+    return True
 
 
-def _write_many(frame: bytes, values: Sequence[int]) -> Request | None:
-    at, count, size = _word(frame, 2), _word(frame, 4), frame[6]
-    most, needed = (_COILS_MAX, (count + 7) // 8) if frame[1] == _COILS else (_WRITTEN_MAX, 2 * count)
-    if not 1 <= count <= most or size != needed or len(values) < count:
-        return None
-    return Request(frame[1], written=(at, tuple(values[:count])))
-
-
-def _both(frame: bytes) -> Request | None:
-    first, count, at, written, size = (*(_word(frame, place) for place in (2, 4, 6, 8)), frame[10])
-    if not (1 <= count <= _WORDS_MAX and 1 <= written <= _BOTH_MAX and size == 2 * written):
-        return None
-    values = tuple(_word(frame, 11 + 2 * place) for place in range(written))
-    return Request(READ_WRITE, read=(first, count), written=(at, values))
+def _both(frame: bytes) -> Request:
+    values = tuple(_word(frame, 11 + 2 * place) for place in range(_word(frame, 8)))
+    return Request(READ_WRITE, read=(_word(frame, 2), _word(frame, 4)), written=(_word(frame, 6), values))

@@ -89,7 +89,8 @@ class Responder:
         unit = self._units.get(ask.data[0])
         if unit is None or not ask.for_us or not self.required <= picture.values.keys():
             return None
-        return unit.answer(ask.data[1], self._codec.request(ask.data), said_of(picture))
+        said = said_of(picture)
+        return unit.answer(ask.data[1], self._codec.request(ask.data), said) if unit.fits(said) else None
 
     def _heard(self, item: Frame | Dropped) -> Ask | Overheard | Dropped:
         if isinstance(item, Dropped):

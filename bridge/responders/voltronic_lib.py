@@ -104,10 +104,13 @@ class Responder:
         """The registers, or an error; nothing while something vital is not known."""
         if not ask.for_us or not self.required <= picture.values.keys():
             return None
+        said = said_of(picture)
+        if not self._image.fits(said):
+            return None
         if ask.name == modbus.REFUSED:
             return sealed(bytes((ask.data[0], ask.data[1] | ERROR, BAD_COMMAND)))
         start, count = (int.from_bytes(ask.data[at : at + 2], "big") for at in (2, 4))
-        words = self._image.words(start, count, said_of(picture))
+        words = self._image.words(start, count, said)
         data = b"".join(word.to_bytes(2, "big") for word in words)
         return sealed(ask.data[:2] + count.to_bytes(2, "big") + data)
 
