@@ -7,6 +7,7 @@ the evidence; a trouble is reported when it starts and when it has been gone for
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,11 +98,12 @@ class LineWatch:
         if growth.good or growth.garbage:
             self._heard_s = now
         senseless = growth.framing > 0 or growth.garbage >= GARBAGE_BYTES
+        mended = now - self._evidence_s.get(LineTrouble.BAUD_RATE, -math.inf) < WINDOW_S
         full = now - self._history[0][0] >= WINDOW_S
         evidence = {
             LineTrouble.NOTHING_HEARD: now - self._heard_s >= NOTHING_FOR_S,
             LineTrouble.BAUD_RATE: senseless and not growth.good,
-            LineTrouble.NOISE: senseless and growth.good > 0,
+            LineTrouble.NOISE: senseless and growth.good > 0 and not mended,
             LineTrouble.ADDRESS: growth.foreign > 0 and not growth.asked and full,
             LineTrouble.UNKNOWN_REQUESTS: growth.refused > 0,
             LineTrouble.SECOND_MASTER: growth.clashes > 0,
