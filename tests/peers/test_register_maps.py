@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import pytest
 
@@ -26,7 +26,8 @@ CHARGE_W, POWER_W = 4632, 651  # 87.69 A and 12.34 A at 52.83 V
 MINUS = 0x10000
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Found:
     """One read of a map, and what must stand in some of its registers."""
 
     map: str

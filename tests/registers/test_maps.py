@@ -158,7 +158,8 @@ def test_no_permission_is_a_stop_even_if_a_limit_says_otherwise(name: str) -> No
 @pytest.mark.parametrize("name", NAMES)
 def test_an_alarm_changes_only_the_places_that_name_it(name: str) -> None:
     known = maps.load(name)
-    for entry in (*known.flags, *known.codes):
+    entries: list[Flags | Code] = [*known.flags, *known.codes]
+    for entry in entries:
         quiet = words_of(known, entry)
         for alarm in Alarm:
             said = words_of(known, entry, picture(protections=[alarm])) != quiet
