@@ -86,7 +86,8 @@ class World:
             if not isinstance(action, Send) or not isinstance(action.payload, bytes):
                 continue
             if action.window is not None:
-                self._due.append((action.window.earliest_s, action.payload))
+                travels_s = self.inverter.seconds(len(action.payload))
+                self._due.append((action.window.earliest_s + travels_s, action.payload))
                 self._due.append((self.now, Replied(LINE, action.window.earliest_s - self.now)))
             elif not self.pack_silent:
                 for said in self._board.receive(action.payload, reading()):

@@ -60,7 +60,7 @@ class PollingInverter:
             return b""
         question = self._master.question()
         travels_s = self.seconds(len(question.data))
-        self._next_s = max(self._next_s, now - self._gap_s) + self._gap_s
+        self._next_s = now + self._gap_s
         if question.answered:
             self.asked += 1
             self._waits_until_s = now + travels_s + self._profile.reply_within_s
