@@ -82,13 +82,18 @@ def show_profile(
     "schema",
     epilog="""[b]Examples[/b]
 
-packbridge profiles schema > profile.schema.json""",
+packbridge profiles schema > profile.schema.json
+
+packbridge profiles schema --registers > registers.schema.json""",
 )
-def print_schema() -> None:
+def print_schema(
+    registers: bool = typer.Option(False, "--registers", help="Of a Modbus register map instead."),
+) -> None:
     """The JSON Schema of a profile, for editors that check and complete while you write one."""
     from bridge import profiles
+    from bridge.registers import maps
 
-    typer.echo(json.dumps(profiles.schema(), indent=2))
+    typer.echo(json.dumps(maps.schema() if registers else profiles.schema(), indent=2))
 
 
 def _sheet(profile: AnyProfile) -> Table:

@@ -126,6 +126,12 @@ def test_the_schema_names_every_key_and_refuses_others() -> None:
         assert {"dialect", "menu", "wiring", own} <= set(table["required"]) <= keys
 
 
+def test_there_is_a_schema_of_register_maps_too() -> None:
+    schema = json.loads(run("schema", "--registers").stdout)
+    assert {"spans", "numbers", "flags"} <= schema["properties"].keys()
+    assert schema["additionalProperties"] is False
+
+
 @pytest.mark.parametrize("command", ["list", "show", "schema"])
 def test_help_ends_with_examples(command: str) -> None:
     assert f"packbridge profiles {command}" in run(command, "--help").stdout.split("Examples")[1]
