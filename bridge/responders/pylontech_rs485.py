@@ -99,8 +99,8 @@ class Responder:
         self._cutter = Cutter(measure, check)
 
     def feed(self, chunk: bytes) -> list[Ask | Overheard | Dropped]:
-        """What has become certain with this chunk, in order."""
-        return [self._heard(cut) for cut in self._cutter.feed(chunk)]
+        """What has become certain with this chunk, in order. Some masters end their lines with CR and LF."""
+        return [self._heard(cut) for cut in self._cutter.feed(chunk.replace(b"\n", b""))]
 
     def reset(self) -> list[Ask | Overheard | Dropped]:
         """Gives up an incomplete frame."""
