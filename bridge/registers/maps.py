@@ -48,6 +48,20 @@ TABLES: Mapping[str, type[Table]] = {
 
 def load(name_or_path: str) -> RegisterMap:
     """The map of that name or path; raises ConfigError that names file and key of each problem."""
+    found = _parsed(name_or_path)
+    others = [_parsed(one.map) for one in found.companions]
+    wrong = [*problems(found)]
+    wrong += [
+        f"companions: {other.name} has companions of its own, or other answers"
+        for other in others
+        if other.companions or other.answers != found.answers
+    ]
+    if wrong:
+        raise ConfigError(*(f"{found.path}: {text}" for text in wrong))
+    return found
+
+
+def _parsed(name_or_path: str) -> RegisterMap:
     path = _path(name_or_path)
     try:
         with path.open("rb") as file:
@@ -57,15 +71,9 @@ def load(name_or_path: str) -> RegisterMap:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     try:
-        found = RegisterMap.model_validate({**_frozen(written), PATH_KEY: path})
+        return RegisterMap.model_validate({**_frozen(written), PATH_KEY: path})
     except ValidationError as error:
         raise ConfigError(*(f"{path}: {text}" for each in error.errors() for text in _texts(each))) from error
-    wrong = [*problems(found)]
-    if any(load(one.map).companions for one in found.companions):
-        wrong.append("companions: a companion has no companions of its own")
-    if wrong:
-        raise ConfigError(*(f"{path}: {text}" for text in wrong))
-    return found
 
 
 def names() -> list[str]:

@@ -152,8 +152,8 @@ Answers = Callable[[bytes, bytes], bool]
 
 
 class Frames:
-    """Byte stream to frames. Never raises; holds less than one longest frame. own: an address whose
-    requests are never taken for the answers that look alike.
+    """Byte stream to frames. Never raises; holds less than one longest frame. own: addresses where what can
+    be a request is one: the answers there are ours, and not among what is heard.
     """
 
     def __init__(
@@ -178,8 +178,9 @@ class Frames:
     def _placed(self, item: bytes | Dropped) -> Frame | Dropped:
         if isinstance(item, Dropped):
             return item
-        asked, self._asked = self._asked, b""
-        if self._answers(item, asked) and not (item == asked and item[0] in self._own):
+        asked = b"" if item[0] in self._own else self._asked
+        self._asked = b""
+        if self._answers(item, asked):
             return Frame(Kind.ANSWER, item)
         self._asked = item
         return Frame(Kind.REQUEST, item)

@@ -67,8 +67,11 @@ class Responder:
         address = known.address if port.address is None else port.address
         codec = Codec()
         self._codec = codec
-        self._units = {one.address: Unit(one.address, maps.load(one.map), codec) for one in known.companions}
-        self._units[address] = Unit(address, known, codec)
+        self._units = {address: Unit(address, known, codec)}
+        for one in known.companions:
+            if one.address in self._units:
+                raise ConfigError(f"address: {address} is that of its companion {one.map}")
+            self._units[one.address] = Unit(one.address, maps.load(one.map), codec)
         self._frames = Frames(frozenset(self._units))
 
     @property

@@ -289,6 +289,18 @@ def test_every_problem_of_a_map_is_told_at_once(tmp_path: Path) -> None:
     assert len(caught.value.problems) == 4
 
 
+def test_a_map_is_no_companion_of_itself(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(BAD + f"companions = [{{ address = 3, map = '{path}' }}]")
+    with pytest.raises(ConfigError, match="companions: mine has companions of its own"):
+        maps.load(str(path))
+
+
+def test_a_map_that_is_not_there_is_told() -> None:
+    with pytest.raises(ConfigError, match="No such file or directory"):
+        maps.load("/nowhere/mine.toml")
+
+
 def test_an_unknown_map_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"unknown register map 'pacee'; known: byd-hvm.*Did you mean"):
         maps.load("pacee")

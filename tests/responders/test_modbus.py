@@ -226,6 +226,11 @@ def test_coils_of_another_slave_whose_answer_is_as_long_as_a_question() -> None:
     assert [type(item) for item in items] == [Ask, Overheard]
 
 
+def test_a_write_that_we_are_told_again_is_acknowledged_again() -> None:
+    ours, data = responder("byd-hvm"), request(21, 6, 401, 0x00FF)
+    assert answers(ours, data + data, picture()) == [data, data]
+
+
 def test_another_slaves_answer_that_holds_a_question_for_us_is_not_answered() -> None:
     inner = request(1, 3, 0x13, 16)
     answer = sealed(bytes((9, 3, len(inner))) + inner)
@@ -305,6 +310,8 @@ def test_options_that_fit_nothing_are_refused() -> None:
         responder("growat")
     with pytest.raises(ConfigError, match="'word-count' is not what this dialect has"):
         responder("voltronic-lib")
+    with pytest.raises(ConfigError, match="address: 3 is that of its companion epever-converter"):
+        responder("epever", 3)
     with pytest.raises(ConfigError, match="nothing is known of an inverter 'sofar'"):
         Master(Port(None, Options(map="pace", polls="sofar")))
 

@@ -154,6 +154,12 @@ def test_other_packs_questions_and_answers_are_left_alone() -> None:
     assert answers(Responder(PORT), request(0x10, 1, address=0), picture()) == []
 
 
+def test_a_question_that_looks_like_the_answer_to_the_last_one_is_answered_all_the_same() -> None:
+    ours = Responder(PORT)
+    assert answers(ours, request(0x10, 1), picture())
+    assert len(answers(ours, request(0x01, 16), picture())) == 1
+
+
 def test_a_map_of_standard_modbus_is_refused() -> None:
     with pytest.raises(ConfigError, match="'standard' is not what this dialect has"):
         Responder(Port(1, Options(map="pace")))
