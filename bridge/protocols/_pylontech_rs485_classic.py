@@ -12,7 +12,8 @@ One idea: nothing is scaled or judged here, so what was read can be written agai
 
 Sources: PYLON RS485 protocol V2.8 and V3.3; captures of US2000, US3000 and UP2500 in
 Frankkkkk/python-pylontech tests/test_basic.py, of US5000 in Tomcat42/pylontech-python issue 9 (with one
-byte behind status 5).
+byte behind status 5), of US3000C in zivillian/esp32-pylontech src/pages.cpp, of US2000 in martiby/ess
+pylontech.py.
 """
 
 from __future__ import annotations
@@ -240,7 +241,7 @@ def read_maker(info: bytes) -> tuple[str, str, str]:
 
 def write_maker(name: str, version: tuple[int, int], maker: str) -> bytes:
     """51."""
-    return _padded(name, NAME_SIZE) + bytes(version) + _padded(maker, MAKER_SIZE)
+    return _padded(name, NAME_SIZE) + bytes(version) + _padded(maker, MAKER_SIZE, b"-")
 
 
 def read_serial(info: bytes) -> tuple[int, str]:
@@ -275,9 +276,9 @@ def _exact(info: bytes, size: int) -> None:
 
 
 def _text(characters: bytes) -> str:
-    """Letters as far as they can be read; padding is blanks or zeros."""
-    return "".join(chr(one) if 0x20 <= one < 0x7F else "?" for one in characters.strip(b"\0 "))
+    """Letters as far as they can be read; padding is blanks, zeros or dashes."""
+    return "".join(chr(one) if 0x20 <= one < 0x7F else "?" for one in characters.strip(b"\0 ").rstrip(b"-"))
 
 
-def _padded(text: str, size: int) -> bytes:
-    return text.encode("ascii", "replace")[:size].ljust(size, b"\0")
+def _padded(text: str, size: int, padding: bytes = b"\0") -> bytes:
+    return text.encode("ascii", "replace")[:size].ljust(size, padding)

@@ -111,7 +111,7 @@ def analog(module: classic.Analog) -> Content:
     reading = Reading(
         voltage_v=module.voltage_mv / 1000,
         current_a=module.current / 10,
-        soc_pct=round(100 * remaining_ah / full_ah, 3) if full_ah and remaining_ah is not None else None,
+        soc_pct=100 * remaining_ah / full_ah if full_ah and remaining_ah is not None else None,
         remaining_ah=remaining_ah,
         full_ah=full_ah,
         cycles=module.cycles,
