@@ -89,6 +89,7 @@ class _OpenAnsweringPort(OpenPort):
             port.rts = not self._rts
         self._heard_s = 0.0
         self._arrival = threading.Event()
+        self._counted_before = framing_errors(port) or 0  # the driver's count outlives us
         self._framing_errors = 0
         self._count_at_s = 0.0
 
@@ -107,8 +108,8 @@ class _OpenAnsweringPort(OpenPort):
         if now < self._count_at_s:
             return
         self._count_at_s = now + COUNT_EVERY_S
-        counted = framing_errors(self.port)
-        if counted is not None and counted != self._framing_errors:
+        counted = (framing_errors(self.port) or 0) - self._counted_before
+        if counted > self._framing_errors:
             self._framing_errors = counted
             self._on.miscounted(counted)
 
