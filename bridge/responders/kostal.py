@@ -35,7 +35,11 @@ CLOSED_AFTER = 7  # answers
 
 
 class Options(Table):
-    """Nothing to be chosen."""
+    """info_first: nothing is answered before the inverter has asked what the battery is, as with the real
+    one; false for an inverter that does not ask again when only the gateway was restarted.
+    """
+
+    info_first: bool = True
 
 
 class Responder:
@@ -48,9 +52,9 @@ class Responder:
         }
     )  # fmt: skip
 
-    def __init__(self, port: Port[Options]) -> None:  # noqa: ARG002  # the contract's signature
+    def __init__(self, port: Port[Options]) -> None:
         self._frames = Frames()
-        self._introduced = False
+        self._introduced = not port.options.info_first
         self._answers = 0  # to CYCLIC
         self._may_close = False
 

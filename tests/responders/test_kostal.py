@@ -133,6 +133,11 @@ def test_nothing_is_answered_before_it_was_asked_what_the_battery_is() -> None:
     assert len(answers(ours, STATE, picture())) == 1
 
 
+def test_an_inverter_that_remembers_the_battery_is_answered_where_the_profile_says_so() -> None:
+    ours = Responder(Port(None, Options(info_first=False)))
+    assert len(answers(ours, STATE, picture())) == 1
+
+
 def test_contactors_are_said_to_be_open_until_they_may_close() -> None:
     ours = Responder(PORT)
     answers(ours, INFO, picture())
