@@ -309,6 +309,14 @@ def test_nobody_answers_where_no_battery_is(address: int) -> None:
     assert replied(Responder(port()), request(address, 0x99), picture()) is None
 
 
+@pytest.mark.parametrize(
+    ("address", "answers"), [(2, True), (0x12, True), (3, False), (0x13, False), (0, False)]
+)
+def test_the_system_is_asked_at_its_own_address_or_at_ours(address: int, answers: bool) -> None:
+    data = replied(Responder(port()), request(address, 0x63, b""), picture())
+    assert (data is not None) is answers
+
+
 @pytest.mark.parametrize("command", [0x94, 0x95, 0x60, 0x43, 0xC1])
 def test_what_writes_and_what_is_not_known_is_refused_and_not_done(command: int) -> None:
     responder = Responder(port())
@@ -384,6 +392,14 @@ def test_a_pack_that_is_off_is_off_for_itself_only() -> None:
         assert data is not None
         statuses.append(parse(data).info[-1])
     assert statuses == [0xC0, 0x40]
+
+
+def test_a_bank_that_stops_stops_each_of_its_packs() -> None:
+    for direction, status in (("charge_enabled", 0x40), ("discharge_enabled", 0x80)):
+        off: dict[str, Any] = {direction: False}
+        data = replied(Responder(port(pose="each")), request(2, 0x92), picture(PACK, **off))
+        assert data is not None
+        assert parse(data).info[-1] == status
 
 
 def test_a_whole_group_is_answered_with_the_packs_that_are_heard() -> None:
