@@ -38,7 +38,6 @@ _DERIVED: Mapping[str, Quantity] = {
     "discharging_a": Quantity(),  # 0 while charging
     "cell_mean_v": Quantity(),
     "mosfet_temperature_c": Quantity(),
-    "temperature_count": Quantity(),  # of probes that are read
     "minutes_left": Quantity(Rounding.DOWN),  # at the present current; nothing while not discharging
 }
 NUMBERS: Mapping[str, Quantity] = {
@@ -85,7 +84,6 @@ def _follows(numbers: Mapping[str, float], picture: Picture) -> dict[str, float 
         "discharging_a": None if current_a is None else max(0.0, -current_a),
         "cell_mean_v": _mean(picture.whole.cell_voltages_v),
         "mosfet_temperature_c": picture.whole.mosfet_temperature_c,
-        "temperature_count": len(picture.whole.temperatures_c),
         "minutes_left": _minutes(numbers.get("remaining_ah"), current_a),
         "full": numbers.get("soc_pct", 0.0) >= FULL_PCT or Alarm.FULLY_CHARGED in picture.warnings,
     }

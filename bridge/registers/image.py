@@ -44,7 +44,11 @@ class Image:
 
     def __init__(self, read: RegisterMap) -> None:
         self._places = [Place(one.at, one.at + one.size, _maker(one)) for one in read.entries]
-        limits = {one.name for one in read.numbers if NUMBERS[one.name].limit and "power" not in one.name}
+        limits = {
+            one.name.replace("_power_limit_w", "_current_limit_a")
+            for one in read.numbers
+            if NUMBERS[one.name].limit
+        }
         self._highest = [
             (one.name, _most(one))
             for one in read.numbers

@@ -14,6 +14,7 @@ from bridge.registers.tables import Amount, Code, Flags, Letters, RegisterMap, R
 
 READING = frozenset(get_type_hints(Reading))
 WHOLE = frozenset({"cell_count", "cycles"})
+NO_PROBE_C = -100.0
 
 
 def read(known: RegisterMap, start: int, words: Sequence[int]) -> tuple[Reading, dict[str, Raw]]:
@@ -46,7 +47,7 @@ class _Found:
     def entry(self, entry: object, words: Sequence[int]) -> None:
         match entry:
             case Amount():
-                self._value(entry.name, _amount(entry, words))
+                self._value(entry.name, _known(entry.name, _amount(entry, words)))
             case Flags():
                 self._flags(entry, words[0])
             case Code():
@@ -59,14 +60,14 @@ class _Found:
 
     def row(self, entry: Row, skipped: int, words: Sequence[int]) -> None:
         raw = _bytes_of(words) if entry.type == "s8" else [_signed(word, entry.type) for word in words]
-        while raw and raw[-1] == entry.unused:
+        first = skipped * (2 if entry.type == "s8" else 1) + 1
+        while raw and raw[-1] == entry.unused and not entry.otherwise:
             raw.pop()
-        absent = {entry.unused, entry.unknown}
-        values = tuple(None if one in absent else _scaled(one, entry.step, entry.offset) for one in raw)
-        if skipped:
-            self.raw[f"{entry.of}_from_{skipped + 1}"] = values
-        else:
+        values = tuple(_known(entry.of, _scaled(one, entry.step, entry.offset)) for one in raw)
+        if len(words) == entry.size:
             self._values[entry.of] = values
+        else:
+            self.raw[f"{entry.of}_from_{first}"] = values
 
     def _value(self, name: str, value: float | None) -> None:
         if name in READING:
@@ -94,15 +95,19 @@ class _Found:
                 self.raw[case.when] = word == case.value
 
 
-def _amount(entry: Amount, words: Sequence[int]) -> float | None:
+def _known(name: str, value: float) -> float | None:
+    """None for what stands for nothing: a cell without voltage, a temperature that no probe can have."""
+    if name == "cell_voltages_v":
+        return value or None
+    return None if "temperature" in name and value < NO_PROBE_C else value
+
+
+def _amount(entry: Amount, words: Sequence[int]) -> float:
     ordered = words if entry.order == "high-first" else words[::-1]
     raw = 0
     for word in ordered:
         raw = raw << 16 | word
-    raw = _signed(raw, entry.type)
-    if raw == entry.unknown != 0:
-        return None
-    return _scaled(raw, entry.step, entry.offset)
+    return _scaled(_signed(raw, entry.type), entry.step, entry.offset)
 
 
 def _scaled(raw: int, step: float, offset: int) -> float:

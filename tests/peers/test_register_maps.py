@@ -83,14 +83,13 @@ def posing(name: str) -> Responder:
 
 
 def polled(
-    line: BatteryLine, found: Found, *, address: int | None = None
+    line: BatteryLine, found: Found, *, address: int | None = None, timeout_s: float = 5.0
 ) -> subprocess.CompletedProcess[str]:
     assert MBPOLL is not None
     slave = found.address if address is None else address
-    where = ["-a", str(slave), "-r", str(found.start), "-c", str(found.count), "-t", found.kind, "-o", "1"]
-    return subprocess.run(
-        [MBPOLL, *SERIAL, *where, line.path], capture_output=True, text=True, timeout=30, check=False
-    )
+    where = ["-a", str(slave), "-r", str(found.start), "-c", str(found.count), "-t", found.kind]
+    command = [MBPOLL, *SERIAL, *where, "-o", str(timeout_s), line.path]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
 def printed(told: subprocess.CompletedProcess[str]) -> dict[int, int]:
@@ -117,7 +116,7 @@ def test_mbpoll_is_told_of_registers_that_there_are_not_and_nothing_at_another_a
     hole = Found("pace", 1, HOLDING, 0, 49, {}, {})
     with BatteryLine(posing("pace"), picture()) as line:
         assert "Illegal data address" in polled(line, hole).stderr
-        assert "timed out" in polled(line, hole, address=2).stderr
+        assert "timed out" in polled(line, hole, address=2, timeout_s=0.2).stderr
 
 
 @needs_mbpoll
@@ -138,7 +137,7 @@ def test_minimalmodbus_reads_what_was_decided(found: Found, stopped: bool) -> No
     )
     with BatteryLine(posing(found.map), picture(STOPPED if stopped else None)) as line:
         client = minimalmodbus.Instrument(line.path, found.address)
-        client.serial.baudrate, client.serial.timeout = 115200, 0.5
+        client.serial.baudrate, client.serial.timeout = 115200, 5.0
         try:
             words = client.read_registers(found.start, found.count, 3 if found.kind == HOLDING else 4)
         finally:
@@ -153,11 +152,12 @@ def test_minimalmodbus_may_write_what_a_gen24_writes() -> None:
     )
     with BatteryLine(posing("byd-hvm"), picture()) as line:
         client = minimalmodbus.Instrument(line.path, 21)
-        client.serial.baudrate, client.serial.timeout = 115200, 0.5
+        client.serial.baudrate, client.serial.timeout = 115200, 5.0
         try:
             client.write_registers(400, [1, 0x00FF, 60, 0, 0, 0x6650, 0x1234])
             client.write_register(401, 0xFF00, functioncode=6)
             assert client.read_registers(400, 7) == [1, 0xFF00, 60, 0, 0, 0x6650, 0x1234]
+            client.serial.timeout = 1.0  # it waits for more than a refusal has
             with pytest.raises(minimalmodbus.IllegalRequestError):
                 client.write_registers(306, [30000])
         finally:

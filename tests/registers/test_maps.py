@@ -191,6 +191,20 @@ def test_what_is_written_by_a_map_is_read_by_it(name: str) -> None:
                 assert abs(found - wanted) <= step * 1.001, entry
 
 
+def test_a_part_of_a_list_is_told_as_one_and_a_gap_in_it_stays() -> None:
+    known = maps.load("pace")
+    words = Image(known).words(15, 16, said_of(picture(cells_v=[3.3, None, 3.31])))
+    assert read(known, 15, words)[0] == {"cell_voltages_v": (3.3, None, 3.31)}
+    assert read(known, 17, words[2:]) == ({}, {"cell_voltages_v_from_3": (3.31,)})
+    assert read(known, 15, words[:2]) == ({}, {"cell_voltages_v_from_1": (3.3,)})
+
+
+def test_a_temperature_of_no_probe_is_none_and_one_of_zero_is_zero() -> None:
+    pace, lib = maps.load("pace"), maps.load("voltronic-lib")
+    assert read(pace, 31, [0xF830, 0, 0xF830, 0xF830])[0] == {"temperatures_c": (None, 0.0)}
+    assert read(lib, 0x26, [2731] * 5)[0] == {"temperatures_c": (0.0,) * 5}
+
+
 @given(
     kind=st.sampled_from(["u16", "s16", "u32", "s32", "u64"]),
     order=st.sampled_from(["high-first", "low-first"]),
