@@ -69,7 +69,7 @@ class Options(Table):
     asks: which commands the inverter uses; all are answered. pose: as one battery, or as one for each pack.
     negative_discharge_limit: in 92, as real batteries send it. never_zero_charge: a charge limit of 0 is
     sent as 0.1 A beside the bit that ends charging. system_address: where 61 to 63 are asked;
-    echo_system_address: they are answered from there and not from our address. system_step_a: of the
+    echo_system_address: they are answered from there and not from our address. system_step: of the
     currents in 63. device, manufacturer: as 51 says them.
     """
 
