@@ -412,6 +412,12 @@ def test_a_name_alone_is_no_find() -> None:
     assert AIR in report.searched
 
 
+def test_a_port_on_which_an_inverter_asks_is_spared() -> None:
+    world = World({PORT: [board("jbd")]})
+    report = surveyed(world, lambda: Air({}), ports=[PORT, "/dev/ttyX"], spared=[PORT])
+    assert (report.found, report.searched) == ([], ["/dev/ttyX"])
+
+
 def test_a_radio_that_does_not_work_is_a_problem_beside_the_other_finds() -> None:
     world = World({PORT: [board("jbd")]})
     report = surveyed(world, lambda: Air({}, broken=True), ports=[PORT], ble=True)

@@ -53,8 +53,9 @@ def init(
     from bridge.survey import Plan
 
     refuse_to_overwrite(config, force=force)
-    plan = Plan(ports=listed(ports), seconds=seconds, ble=ble, can=can)
     inverter = _ask_inverter(yes=yes)
+    spared = [inverter.place["port"]] if "port" in inverter.place else []
+    plan = Plan(ports=listed(ports), seconds=seconds, ble=ble, can=can, spared=spared)
     cells = round(_ask_number("Cells in series in each pack", least=1, most=32))
     chemistry = _ask_chemistry()
     report = look(plan)
