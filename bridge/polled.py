@@ -64,7 +64,9 @@ class Polled:
 
     def next_s(self) -> float:
         """When `wake` should be called at the latest; inf if never."""
-        return min((self._watch_at_s, *(one.next_s() for one in self.sinks.values())), default=math.inf)
+        if not self.sinks:
+            return math.inf
+        return min(self._watch_at_s, *(one.next_s() for one in self.sinks.values()))
 
     def last_word_s(self, now: float) -> float:
         """How long to go on answering after the end, so that each inverter hears of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import pytest
@@ -212,6 +213,14 @@ def test_the_last_word_is_no_current_and_then_there_is_silence() -> None:
     made.run(made.profile.comm_fault_s + 1.0)
     assert made.inverter.answered == answered
     assert made.inverter.fault
+
+
+def test_a_gateway_without_such_inverters_is_never_woken_for_them() -> None:
+    cyclic = {"barn": CanSink("barn", profiles.load("deye-lv"))}
+    gateway = Gateway(config.parse(PACKS + BESIDE, "test"), cyclic, 0.0)
+    gateway.handle(Tick(), 0.0)
+    assert gateway.polled.next_s() == math.inf
+    assert gateway.next_wakeup() > 0.0
 
 
 def test_an_inverter_that_is_not_there_holds_nobody_up() -> None:
