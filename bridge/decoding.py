@@ -1,7 +1,8 @@
 """What `packbridge decode` does, without the command line: lines of a capture in, JSON-able records out.
 
 A line is `<HEX`, a chunk that came from the BMS; `>HEX`, one that was sent to it; or bare hex, which
-came. For protocols on CAN it is a candump line, in the log or the screen format, or just `ID#DATA`.
+came. For protocols on CAN it is a candump line, in the log or the screen format, or just `ID#DATA`. Where
+an inverter asks, both directions are told, what it sent marked `"sent": true`.
 
 One idea: lines are chunks, not frames. A frame may be spread over lines and a line may hold several
 frames, so nothing is given up between lines, whatever their direction; a frame that was cut off is
@@ -15,10 +16,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from bridge.errors import BridgeBug
 from bridge.model import CanFrame
 from bridge.protocols.contract import Drop, Dropped, Entry, Message, Payload, Raw
+
+if TYPE_CHECKING:
+    from bridge.responders.contract import Exchange
 
 Record = dict[str, Raw]
 
@@ -62,6 +67,24 @@ def decoded(lines: Iterable[str], entry: Entry) -> Iterator[Record | BadLine]:
         else:
             yield from records(decoder.feed(payload))
     yield from records(decoder.reset())
+
+
+def exchanged(lines: Iterable[str], exchange: Exchange) -> Iterator[Record | BadLine]:
+    """The same of both directions of an exchange, where the other side is an inverter that asks."""
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        is_sent = text.startswith(">")
+        try:
+            payload = parse_bytes(text.lstrip("<>").strip())
+        except ValueError:
+            yield BadLine(number, text)
+            continue
+        assert isinstance(payload, bytes)
+        found = exchange.sent(payload) if is_sent else exchange.feed(payload)
+        yield from ({**record, "sent": True} if is_sent else record for record in records(found))
+    yield from records(exchange.reset())
 
 
 def records(items: Sequence[Message | Dropped]) -> Iterator[Record]:

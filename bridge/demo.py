@@ -10,19 +10,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from bridge import config as configuration
+from bridge import profiles
 from bridge.assembly import assemble
 from bridge.errors import ConfigError
 from bridge.gateway import Gateway
 from bridge.links.can import CanPort
 from bridge.model import CanFrame
+from bridge.profiles import Rs485Profile
 from bridge.protocols.contract import Options, Payload, load
+from bridge.sim.asking import AskingTerminal
 from bridge.sim.demand import alternating
 from bridge.sim.demo import DEMO_PACKS, demo_plant
 from bridge.sim.device import PtyPack
 from bridge.sim.inverter import Inverter
 from bridge.sim.plant import Plant
+from bridge.sim.polling import PollingInverter
 from bridge.status import snapshot
 
 CHANNEL = "packbridge-demo"
@@ -56,6 +61,11 @@ INVERTER = """
 profile = "{profile}"
 interface = "virtual"
 channel = "{channel}"
+"""
+ASKING = """
+[inverters.house]
+profile = "{profile}"
+port = "{port}"
 """
 
 
@@ -98,12 +108,20 @@ class Demo:
             PtyPack(load("jbd").device(Options(cells=pack.spec.cells)), pack.reading, seed=number)
             for number, pack in enumerate(plant.bank.packs)
         ]
-        text = config_text(self._profile, [line.path for line in lines])
-        runtime = assemble(configuration.parse(text, "demo"))
-        gateway = runtime.gateway
-        sink = gateway.sinks["house"]
+        ports = [line.path for line in lines]
         demand = alternating(CHARGE_A, DISCHARGE_A, block_s=BLOCK_S)
-        inverter = Inverter(sink.profile, demand, dialect=sink.dialect)
+        profile = profiles.find(self._profile)
+        inverter: Inverter | PollingInverter
+        if isinstance(profile, Rs485Profile):
+            inverter = PollingInverter(profile, demand)
+            far_end = AskingTerminal(inverter, profile.baudrate)
+            runtime = assemble(configuration.parse(config_text(self._profile, ports, far_end.path), "demo"))
+            speak, quiet = far_end.run, far_end.close
+        else:
+            runtime = assemble(configuration.parse(config_text(self._profile, ports), "demo"))
+            inverter = Inverter(profile, demand, dialect=runtime.gateway.sinks["house"].dialect)
+            speak, quiet = partial(_on_bus, inverter, profile.bitrate), runtime.senders["house"].stop
+        gateway = runtime.gateway
         started_s = loop.time()
 
         def report() -> dict[str, object]:
@@ -118,23 +136,26 @@ class Demo:
         for kill in self._kills:
             for line in _chosen(kill.pack, lines):
                 at(kill.at_s, line.kill)
-        at(self._stop_sender_s, runtime.senders["house"].stop)
+        at(self._stop_sender_s, quiet)
         at(seconds, runtime.stop)
         try:
             async with asyncio.TaskGroup() as group:
-                world = group.create_task(_live(plant, inverter, sink.profile.bitrate))
-                reports = group.create_task(_show(gateway, report, show))
+                tasks = [
+                    group.create_task(_live(plant, inverter)),
+                    group.create_task(speak()),
+                    group.create_task(_show(gateway, report, show)),
+                ]
                 code = await runtime.run()
-                world.cancel()
-                reports.cancel()
+                for task in tasks:
+                    task.cancel()
             return code
         finally:
             for line in lines:
                 line.kill()
 
 
-def config_text(profile: str, ports: list[str]) -> str:
-    """The demo's configuration, as a person would write it."""
+def config_text(profile: str, ports: list[str], asking: str | None = None) -> str:
+    """The demo's configuration, as a person would write it. asking: the port of an inverter on RS485."""
     packs = "".join(
         PACK.format(
             name=spec.name,
@@ -146,11 +167,24 @@ def config_text(profile: str, ports: list[str]) -> str:
         )
         for spec, port in zip(DEMO_PACKS, ports, strict=True)
     )
+    if asking is not None:
+        return BANK + packs + ASKING.format(profile=profile, port=asking)
     return BANK + packs + INVERTER.format(profile=profile, channel=CHANNEL)
 
 
-async def _live(plant: Plant, inverter: Inverter, bitrate: int) -> None:
-    """The simulated world: an inverter on the bus, and cells that follow its current."""
+async def _live(plant: Plant, inverter: Inverter | PollingInverter) -> None:
+    """The simulated world: cells that follow the inverter's current."""
+    loop = asyncio.get_running_loop()
+    next_s = loop.time()
+    while True:
+        now = loop.time()
+        plant.advance(now, inverter.step(now, plant.bus_voltage_v))
+        next_s = max(next_s + STEP_S, now)
+        await asyncio.sleep(next_s - now)
+
+
+async def _on_bus(inverter: Inverter, bitrate: int) -> None:
+    """The inverter's end of the CAN bus."""
     loop = asyncio.get_running_loop()
     port = CanPort("virtual", CHANNEL, bitrate)
 
@@ -161,14 +195,10 @@ async def _live(plant: Plant, inverter: Inverter, bitrate: int) -> None:
 
     async with asyncio.TaskGroup() as group:
         group.create_task(port.run(lambda: None, receive))
-        next_s = loop.time()
         while True:
-            now = loop.time()
-            for frame in inverter.asks(now):
+            for frame in inverter.asks(loop.time()):
                 port.write(frame)
-            plant.advance(now, inverter.step(now, plant.bus_voltage_v))
-            next_s = max(next_s + STEP_S, now)
-            await asyncio.sleep(next_s - now)
+            await asyncio.sleep(STEP_S)
 
 
 async def _show(

@@ -33,10 +33,11 @@ class LinkDown:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Bytes or a frame arrived on a link."""
+    """Bytes or a frame arrived on a link. at_s: when, where the link says so; else when it is handled."""
 
     link: str
     payload: Payload
+    at_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,23 @@ class BusCounted:
 
 
 @dataclass(frozen=True, slots=True)
+class Replied:
+    """An answer with a `Window` began so long after the question; or never, and why: "late" or "busy"."""
+
+    link: str
+    after_s: float | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineCounted:
+    """How many bytes a serial port could not make out so far, where its driver tells."""
+
+    link: str
+    framing_errors: int
+
+
+@dataclass(frozen=True, slots=True)
 class HandOver:
     """Where two gateways feed an inverter: a person wants the other one to send."""
 
@@ -135,6 +153,8 @@ Event = (
     | SendFailed
     | HealthChanged
     | BusCounted
+    | Replied
+    | LineCounted
     | HandOver
     | TakeOver
     | Stop
@@ -146,11 +166,23 @@ Event = (
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """When an answer may begin: not before earliest_s, not after latest_s, and not at all if anything was
+    heard since heard_s, when its question ended.
+    """
+
+    heard_s: float
+    earliest_s: float
+    latest_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
-    """Write this to a link, once."""
+    """Write this to a link, once. window: of an answer; None: at once."""
 
     link: str
     payload: Payload
+    window: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)

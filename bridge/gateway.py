@@ -22,11 +22,12 @@ from bridge.battery.division import Division, Taker
 from bridge.battery.guard import guard
 from bridge.battery.obedience import REACTION_S
 from bridge.bus_watch import BusWatch, oddities
-from bridge.config import Config
+from bridge.config import CanInverter, Config
 from bridge.control.answers import answer, changes
 from bridge.control.requests import Request
 from bridge.events import (
     Action,
+    Alive,
     Answer,
     Arm,
     Asked,
@@ -48,8 +49,11 @@ from bridge.events import (
 )
 from bridge.model import CanFrame, Decision, Limit, Member
 from bridge.news import Causes, Standing
+from bridge.polled import Polled
+from bridge.profile_tables import Family
 from bridge.protocols.contract import Payload
 from bridge.sinks.can import CanSink
+from bridge.sinks.rs485 import Moment, Rs485Sink
 from bridge.sources.bus import Informed, Output, Reopen, Sampled, Write
 from bridge.sources.sources import Sources
 
@@ -72,14 +76,24 @@ HEALTH_HELP = {
 class Gateway:
     """The engine. Feed it with `handle`, at the latest at `next_wakeup()`."""
 
-    def __init__(self, config: Config, sinks: Mapping[str, CanSink], now: float) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sinks: Mapping[str, CanSink],
+        now: float,
+        polled: Mapping[str, Rs485Sink] | None = None,
+    ) -> None:
+        """sinks: of the inverters on CAN; polled: of those that ask over RS485. By name."""
         self.config = config
         self.sinks = dict(sinks)
+        self.polled = Polled(config, polled or {}, now)
+        profiles: list[Family] = [sink.profile for sink in self.sinks.values()]
+        profiles += [sink.profile for sink in self.polled.sinks.values()]
         self.aggregator = Aggregator(
             [pack.settings for pack in config.packs],
             config.bank,
             charge=config.charge,
-            reaction_s=max([sink.profile.reaction_s for sink in sinks.values()], default=REACTION_S),
+            reaction_s=max([profile.reaction_s for profile in profiles], default=REACTION_S),
         )
         self.sources = Sources(config.packs)
         self.buses = {  # a simulated bank has no sinks
@@ -87,7 +101,7 @@ class Gateway:
                 one.link, self.sinks[one.name].profile.bitrate, reopens=one.interface != "socketcan"
             )
             for one in config.inverters
-            if one.name in self.sinks
+            if isinstance(one, CanInverter) and one.name in self.sinks
         }
         self.decision: Decision | None = None
         self.stopping = False
@@ -111,7 +125,9 @@ class Gateway:
         """Take one event in; the actions are to be carried out in order."""
         if isinstance(event, Stop):
             return self._stop(now)
-        actions = self._take(event, now)
+        if (answers := self.polled.took(event, now, self._moment)) is not None:
+            return answers  # what is due besides has its own wake-up, at once
+        actions = self._take(event, now) + self.polled.wake(now)
         if now >= self._decide_at_s and not self.stopping:
             actions += self._decide(now)
             actions += self._save(now)
@@ -124,7 +140,13 @@ class Gateway:
     def next_wakeup(self) -> float:
         """When a `Tick` is due at the latest."""
         decide_s = math.inf if self.stopping else self._decide_at_s
-        return min(decide_s, self.sources.next_wakeup(), *(sink.next_s() for sink in self.sinks.values()))
+        sinks_s = (sink.next_s() for sink in self.sinks.values())
+        return min(decide_s, self.sources.next_wakeup(), self.polled.next_s(), *sinks_s)
+
+    def sent(self) -> dict[str, Decision | None]:
+        """What each inverter was told last."""
+        cyclic = {name: sink.sent for name, sink in self.sinks.items()}
+        return cyclic | {name: sink.sent for name, sink in self.polled.sinks.items()}
 
     def members(self, now: float) -> tuple[Member, ...]:
         """All configured packs, as the battery sees them."""
@@ -246,7 +268,8 @@ class Gateway:
             urgent = _fell(self._armed.get(name), part)
             self._armed[name] = part
             actions.append(Arm(name, frames, sink.profile.dead_man_s, urgent))
-        return actions + self._inverters(now)
+        self.polled.decided(parts)
+        return actions + ([] if self.sinks else [Alive()]) + self._inverters(now)
 
     def _save(self, now: float) -> list[Action]:
         """What the next run needs to know, once a minute: a flash card does not live for ever."""
@@ -269,6 +292,7 @@ class Gateway:
             full_charge_request=False,
         )
         self.decision = zero
+        self.polled.decided(dict.fromkeys(self.polled.sinks, zero))
         last_words = [
             Finish(name, sink.last_word(zero, self._guard(now))) for name, sink in self.sinks.items()
         ]
@@ -277,6 +301,10 @@ class Gateway:
     def _guard(self, now: float) -> Callable[[Decision], Decision]:
         """The guard of this moment. It looks at the packs when it is asked: few frames are answered."""
         return lambda decision: guard(decision, self.aggregator.members(now), self.config.bank, now)
+
+    def _moment(self, now: float) -> Moment:
+        """What an answer over RS485 is made of besides the decision."""
+        return Moment(self._guard(now), lambda: self.aggregator.members(now))
 
     def _complain(self, event: str, fields: Mapping[str, object], now: float) -> list[Action]:
         """A complaint that may repeat each second: said once a minute, with how often it came."""

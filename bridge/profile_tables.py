@@ -93,47 +93,29 @@ class Wiring(Table):
     notes: tuple[Text, ...] = ()
 
 
-class Profile(Table):
-    """One inverter family. The keys of the TOML file, in its order.
+class Family(Table):
+    """What every profile says, whatever it runs over.
 
     battery: "low-voltage" or "high-voltage", or "both": whether it may be connected to more cells in series
     than are safe to touch. evidence: "field" (captures or two independent projects), "project" (one),
-    "document" (nobody has tried). order: identifiers of a cycle's frames; empty where all is said in
-    answers. id_offset: what is added to every identifier that we send, for a battery's address. slow:
-    frames with periods of their own. optional: those that are left out while one of their values is not
-    known. pad_to: bytes that each frame has at least. stop: what CVL is sent while CCL is 0, "pack-voltage"
-    (never below the battery's present voltage) or "decided". hold_soc_ends: 100 % is only said while CCL is
-    0, 0 % only while DCL is 0. soc_says_stop: 100 % is said while only CCL is 0, and 0 % while only DCL is,
-    to inverters that heed SoC and no limits. dead_man_s: without a fresh decision for so long we are
-    silent. silence_after_s: with all packs lost for so long we are silent too. comm_fault_s: so long after
-    our silence the inverter reports a loss of its battery. constants, unknown, ranges, steps, above: by
-    signal name; unknown is what is sent for a value that was never known, steps are coarser than the
-    frame's own, above keeps two values apart. answers: what the inverter sends unasked; polls: what it
-    wants an answer to. states: of a handshake, each with the constants that hold in it; the first one is
-    where it begins. waits_for_inverter: nothing is sent before it was heard. cycle_only_unasked: the cycle
-    is not sent while polls are answered. forget_after_s: without a frame of the inverter for so long it is
-    to be waited for again, and a handshake begins anew. cells_assumed: cells in series that the inverter
-    takes for granted. alarm_effect: what it makes of alarm bits. menu_evidence: whether a source has the
-    names in menu. presence_id: of the frame by which two gateways on the bus agree; false where none may be
-    sent.
+    "document" (nobody has tried). stop: what CVL is sent while CCL is 0, "pack-voltage" (never below the
+    battery's present voltage) or "decided". hold_soc_ends: 100 % is only said while CCL is 0, 0 % only
+    while DCL is 0. soc_says_stop: 100 % is said while only CCL is 0, and 0 % while only DCL is, to
+    inverters that heed SoC and no limits. dead_man_s: without a fresh decision for so long we are
+    silent. silence_after_s: with all packs lost for so long we are silent too. comm_fault_s: so long
+    after our silence the inverter reports a loss of its battery. unknown: what is sent for a value that
+    was never known. cells_assumed: cells in series that the inverter takes for granted. alarm_effect:
+    what it makes of alarm bits. reaction_s: so long after a limit fell its current may still be beyond it.
+    menu_evidence: whether a source has the names in menu.
     """
 
     path: Path = Field(validation_alias=PATH_KEY, exclude=True)
     family: Text
-    transport: Literal["can"]
     dialect: Text
     battery: Literal["low-voltage", "high-voltage", "both"] = "low-voltage"
     evidence: Literal["field", "project", "document"]
     sources: Annotated[tuple[Text, ...], Field(min_length=1)]
     quirks: tuple[Text, ...] = ()
-    bitrate: Annotated[int, Field(ge=10_000, le=1_000_000)]
-    period_s: Seconds
-    spacing_s: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-    order: tuple[CanId, ...]
-    id_offset: CanId = 0
-    slow: tuple[Slow, ...] = ()
-    optional: tuple[CanId, ...] = ()
-    pad_to: Literal[0, 8] = 8
     dead_man_s: Seconds
     comm_fault_s: Seconds
     comm_fault_evidence: Literal["known", "assumed"]
@@ -143,20 +125,10 @@ class Profile(Table):
     stop: Literal["pack-voltage", "decided"] = "decided"
     hold_soc_ends: bool = False
     soc_says_stop: bool = False
-    constants: Mapping[str, int | str] = {}
     unknown: Mapping[str, Number] = {}
     ranges: Mapping[str, Range] = {}
-    steps: Mapping[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
-    above: Mapping[str, Above] = {}
-    answers: tuple[Answer, ...] = ()
-    polls: tuple[Poll, ...] = ()
-    states: Mapping[str, Mapping[str, int | str]] = {}
-    waits_for_inverter: bool = False
-    cycle_only_unasked: bool = False
-    forget_after_s: Seconds | None = None
     cells_assumed: Annotated[int, Field(ge=1, le=512)] | None = None
     alarm_effect: Text | None = None
-    presence_id: Literal[False] | Annotated[int, Field(ge=1, le=0x7FF)] = 0x7F0
     menu_evidence: Literal["known", "assumed"] = "assumed"
     menu: Annotated[tuple[Text, ...], Field(min_length=1)]
     wiring: Wiring
@@ -165,6 +137,42 @@ class Profile(Table):
     def name(self) -> str:
         """The profile's name in the configuration."""
         return self.path.stem
+
+
+class Profile(Family):
+    """One family of inverters on CAN. The keys of the TOML file, those of `Family` aside.
+
+    order: identifiers of a cycle's frames; empty where all is said in answers. id_offset: what
+    is added to every identifier that we send, for a battery's address. slow: frames with periods of
+    their own. optional: those that are left out while one of their values is not known. pad_to: bytes
+    that each frame has at least. constants, steps, above: by signal name; steps are coarser
+    than the frame's own, above keeps two values apart. answers: what the inverter sends unasked; polls:
+    what it wants an answer to. states: of a handshake, each with the constants that hold in it; the
+    first one is where it begins. waits_for_inverter: nothing is sent before it was heard.
+    cycle_only_unasked: the cycle is not sent while polls are answered. forget_after_s: without a frame
+    of the inverter for so long it is to be waited for again, and a handshake begins anew.
+    presence_id: of the frame by which two gateways on the bus agree; false where none may be sent.
+    """
+
+    transport: Literal["can"]
+    bitrate: Annotated[int, Field(ge=10_000, le=1_000_000)]
+    period_s: Seconds
+    spacing_s: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    order: tuple[CanId, ...]
+    id_offset: CanId = 0
+    slow: tuple[Slow, ...] = ()
+    optional: tuple[CanId, ...] = ()
+    pad_to: Literal[0, 8] = 8
+    constants: Mapping[str, int | str] = {}
+    steps: Mapping[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
+    above: Mapping[str, Above] = {}
+    answers: tuple[Answer, ...] = ()
+    polls: tuple[Poll, ...] = ()
+    states: Mapping[str, Mapping[str, int | str]] = {}
+    waits_for_inverter: bool = False
+    cycle_only_unasked: bool = False
+    forget_after_s: Seconds | None = None
+    presence_id: Literal[False] | Annotated[int, Field(ge=1, le=0x7FF)] = 0x7F0
 
     @property
     def sent_ids(self) -> tuple[int, ...]:
@@ -194,17 +202,22 @@ def _time_problems(profile: Profile) -> Iterator[str]:
         yield f"reaction_s: {profile.reaction_s} is less than the {profile.period_s} between two cycles"
 
 
-def _value_problems(profile: Profile) -> Iterator[str]:
-    """Where a profile would make more of a value than was decided."""
+def limit_problems(profile: Family) -> Iterator[str]:
+    """Where a profile would make more of a limit than was decided."""
     for name in ("charge_current_limit_a", "discharge_current_limit_a"):
         least_a = profile.ranges.get(name, Range()).min
         if least_a is not None and least_a > NEXT_TO_NOTHING_A:
             yield f"ranges.{name}: min {least_a} would turn no current into more than {NEXT_TO_NOTHING_A} A"
+    yield from (f"unknown.{name}: a limit is always known" for name in profile.unknown if "_limit_" in name)
+
+
+def _value_problems(profile: Profile) -> Iterator[str]:
+    """What can't be said of a profile's values."""
+    yield from limit_problems(profile)
     for can_id in profile.optional:
         if can_id not in profile.sent_ids:
             yield f"optional: 0x{can_id:X} is not in order"
     yield from (f"above.{name}: a limit is never raised" for name in profile.above if "_limit_" in name)
-    yield from (f"unknown.{name}: a limit is always known" for name in profile.unknown if "_limit_" in name)
 
 
 def _talk_problems(profile: Profile) -> Iterator[str]:

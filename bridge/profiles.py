@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 import bridge
@@ -28,15 +30,44 @@ from bridge.profile_tables import (
     Profile,
     Range,
     Slow,
+    Table,
 )
+from bridge.rs485_profile import TABLES as RS485_TABLES
+from bridge.rs485_profile import Rs485Profile
 
 __all__ = [
-    "NEXT_TO_NOTHING_A", "Above", "Answer", "Poll", "Profile", "Range", "Slow",
-    "dialect_path", "folders", "load", "names", "schema",
+    "NEXT_TO_NOTHING_A", "Above", "Answer", "AnyProfile", "Poll", "Profile", "Range", "Rs485Profile", "Slow",
+    "asking", "can", "dialect_path", "find", "folders", "load", "names", "schema",
 ]  # fmt: skip
+
+AnyProfile = Profile | Rs485Profile
+
+_KINDS: Mapping[object, tuple[type[AnyProfile], Mapping[str, type[Table]]]] = {
+    "can": (Profile, TABLES),
+    "rs485": (Rs485Profile, RS485_TABLES),
+}
+"""By transport: the schema of a file, and that of the tables in it."""
 
 
 def load(name_or_path: str) -> Profile:
+    """The profile of that name or path, of an inverter on CAN; raises ConfigError as `find` does, and for
+    an inverter that is not on CAN.
+    """
+    found = find(name_or_path)
+    if not isinstance(found, Profile):
+        raise ConfigError(f"{found.name} is on RS485, where the inverter asks; this is for CAN")
+    return found
+
+
+def asking(name_or_path: str) -> Rs485Profile:
+    """The same, of an inverter that asks over RS485."""
+    found = find(name_or_path)
+    if not isinstance(found, Rs485Profile):
+        raise ConfigError(f"{found.name} is on CAN; this is for inverters that ask over RS485")
+    return found
+
+
+def find(name_or_path: str) -> AnyProfile:
     """The profile of that name or path; raises ConfigError that names file and key of each problem."""
     path = _profile_path(name_or_path)
     try:
@@ -46,17 +77,30 @@ def load(name_or_path: str) -> Profile:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
+    transport = written.get("transport")
+    if not isinstance(transport, str) or transport not in _KINDS:
+        raise ConfigError(f"{path}: transport: {_transport_fault(transport)}")
+    kind, tables = _KINDS[transport]
     try:
-        return Profile.model_validate({**_frozen(written), PATH_KEY: path})
+        return kind.model_validate({**_frozen(written), PATH_KEY: path})
     except ValidationError as error:
-        raise ConfigError(*(f"{path}: {text}" for each in error.errors() for text in _texts(each))) from error
+        texts = [text for each in error.errors() for text in _texts(each, tables)]
+        raise ConfigError(*(f"{path}: {text}" for text in texts)) from error
+
+
+def _transport_fault(found: object) -> str:
+    allowed = " or ".join(repr(name) for name in _KINDS)
+    return f"missing; write {allowed}" if found is None else f"{found!r} should be {allowed}"
 
 
 def schema() -> dict[str, object]:
     """The JSON Schema of a profile's file, for editors that check while one types."""
-    found = Profile.model_json_schema(by_alias=True)
-    found["properties"].pop(PATH_KEY)
-    found["required"].remove(PATH_KEY)
+    either: TypeAdapter[AnyProfile] = TypeAdapter(Annotated[AnyProfile, Field(discriminator="transport")])
+    found = either.json_schema(by_alias=True)
+    for kind, _ in _KINDS.values():
+        table = found["$defs"][kind.__name__]
+        table["properties"].pop(PATH_KEY)
+        table["required"].remove(PATH_KEY)
     found |= {"title": "packbridge profile", "$schema": "https://json-schema.org/draft/2020-12/schema"}
     return found
 
@@ -64,6 +108,11 @@ def schema() -> dict[str, object]:
 def names() -> list[str]:
     """The profiles that can be loaded by name, sorted."""
     return sorted({path.stem for folder in folders() for path in (folder / "inverters").glob("*.toml")})
+
+
+def can() -> list[str]:
+    """Those of them that are for inverters on CAN."""
+    return [name for name in names() if isinstance(find(name), Profile)]
 
 
 def folders() -> list[Path]:
@@ -120,11 +169,11 @@ def _tuple(value: object) -> object:
     return _frozen(value) if isinstance(value, dict) else value
 
 
-def _texts(error: ErrorDetails) -> list[str]:
+def _texts(error: ErrorDetails, tables: Mapping[str, type[Table]]) -> list[str]:
     """One of pydantic's errors as sentences: key, what was found, what is allowed."""
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
     if error["type"] == "extra_forbidden":
-        table = TABLES[next((part for part in error["loc"][:-1] if isinstance(part, str)), "")]
+        table = tables[next((part for part in error["loc"][:-1] if isinstance(part, str)), "")]
         known = [name for name in table.model_fields if name != "path"]
         return [f"{key}: unknown key; known: {', '.join(known)}{did_you_mean(str(error['loc'][-1]), known)}"]
     if error["type"] == "missing":

@@ -13,7 +13,7 @@ import asyncio
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -37,6 +37,7 @@ from bridge.events import (
     Send,
     Stop,
     Tick,
+    Window,
 )
 from bridge.gateway import Gateway
 from bridge.links.backoff import Backoff
@@ -63,6 +64,15 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class Answering(Protocol):
+    """A link on which what we say has its time."""
+
+    def reply(self, data: bytes, window: Window) -> None:
+        """Say this within its window, or never; never blocks and never raises."""
+        ...
+
+
 class Runtime:
     """Runs one gateway until it is told to stop. Everything here happens in one event loop.
 
@@ -84,6 +94,7 @@ class Runtime:
         self.engine = engine or gateway
         self.senders = dict(senders)
         self._links = dict(links)
+        self._answering = {name: link for name, link in links.items() if isinstance(link, Answering)}
         self._notifier = notifier or Notifier("")
         self._control = control
         self._log = structlog.get_logger()
@@ -145,8 +156,8 @@ class Runtime:
 
     def _do(self, action: Action) -> None:
         match action:
-            case Send(link, payload):
-                self._links[link].write(payload)
+            case Send():
+                self._send(action)
             case Restart(link, reason):
                 self._log.warning("link_restart", link=link, reason=reason)
                 if task := self._tasks.get(link):
@@ -165,6 +176,12 @@ class Runtime:
             case Answer(client, reply):
                 assert self._control is not None  # it asked
                 self._control.answer(client, reply)
+
+    def _send(self, send: Send) -> None:
+        if send.window is None:
+            self._links[send.link].write(send.payload)
+        elif isinstance(send.payload, bytes):
+            self._answering[send.link].reply(send.payload, send.window)
 
     # What a restart must not lose
 
@@ -235,11 +252,22 @@ class Runtime:
     # The end
 
     def _end(self, code: int) -> None:
+        """Begin to end; asked a second time, or for a bad reason: end at once."""
+        if self._ended is None or self._ended.done():
+            return
+        loop = asyncio.get_running_loop()
+        wait_s = 0.0
+        if code == EXIT_OK and not self.gateway.stopping:
+            self.dispatch(Stop())
+            wait_s = self.gateway.polled.last_word_s(loop.time())
+        if wait_s > 0:
+            loop.call_later(wait_s, self._over, code)
+        else:
+            self._over(code)
+
+    def _over(self, code: int) -> None:
         if self._ended is not None and not self._ended.done():
-            if code == EXIT_OK:
-                self.dispatch(Stop())
-            if not self._ended.done():
-                self._ended.set_result(code)
+            self._ended.set_result(code)
 
     async def _finish(self) -> None:
         """Wait until each sender has sent its last cycle; a stuck bus may not hold us, nor a stuck disk."""

@@ -160,7 +160,7 @@ class Search:
         if self.address is not None or not spec.shared:
             return []
         found: list[Found] = []
-        for address in spec.addresses or ():
+        for address in spec.searched or spec.addresses or ():
             other = replace(way, address=address)
             knock = knock_of(other, self.note(other))
             if knock is None or address == way.options().address or self.over or not self.may(way):

@@ -26,12 +26,19 @@ def snapshot(gateway: Gateway, now: float) -> dict[str, object]:
         if decision is None
         else _bank(decision.bank) | {"stage": decision.stage} | _strings(gateway),
         "limits": {} if decision is None else _limits(decision),
-        "inverters": {
-            name: sink.status(now).report() | {"sent": None if sink.sent is None else _sent(sink.sent)}
-            for name, sink in gateway.sinks.items()
-        },
+        "inverters": _inverters(gateway, now),
         "buses": {link: bus.report() for link, bus in gateway.buses.items()},
         **{name: tell(now) for name, tell in gateway.more.items()},
+    }
+
+
+def _inverters(gateway: Gateway, now: float) -> dict[str, object]:
+    """What each inverter says, and what it was told."""
+    reports = {name: sink.status(now).report() for name, sink in gateway.sinks.items()}
+    sent = gateway.sent()
+    return {
+        name: report | {"sent": None if (told := sent[name]) is None else _sent(told)}
+        for name, report in (reports | gateway.polled.report(now)).items()
     }
 
 

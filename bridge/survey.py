@@ -22,7 +22,8 @@ AIR_MAX_S = 10.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Where to look. ports: only these; without any, all of this machine. ble, can: None is "if there are
-    no ports named". seconds: for everything together. bms: only these.
+    no ports named". seconds: for everything together. bms: only these. spared: ports that are somebody
+    else's, an inverter's that asks there; they are not searched.
     """
 
     seconds: float
@@ -30,6 +31,7 @@ class Plan:
     ble: bool | None = None
     can: bool | None = None
     bms: Sequence[str] = ()
+    spared: Sequence[str] = ()
 
     def wants(self, kind: str) -> bool:
         """Whether all that there is of "ble" or "can" is to be searched."""
@@ -90,7 +92,8 @@ def _ports(plan: Plan) -> tuple[list[str], list[str]]:
         up, down = can_ports()
         ports += [port for port in up if port not in ports]
         problems += [f"{port}: the interface is down; sudo ip link set {port[4:]} up ..." for port in down]
-    return list(dict.fromkeys(ports)), problems
+    spared = {lasting_name(port) for port in plan.spared}
+    return [port for port in dict.fromkeys(ports) if port not in spared], problems
 
 
 async def _by_radio(

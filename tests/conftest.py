@@ -36,7 +36,7 @@ TESTS = Path(__file__).parent
 USE_PORTS = (
     "cli", "control", "links", "peers", "protocols/test_daly_a5_independent.py",
     "protocols/test_jk_modbus.py", "protocols/test_jk_peers.py", "sim/test_device.py", "sim/test_run.py",
-    "test_demo.py", "test_run.py", "test_scanning.py", "test_shadow.py",
+    "test_demo.py", "test_run.py", "test_run_rs485.py", "test_scanning.py", "test_shadow.py",
 )  # fmt: skip
 """Tests with real pseudo-terminals, whose names are used again as soon as one is closed: what still tries
 to open a dead one must not meet another test's. They run in one process, one after the other."""

@@ -18,6 +18,7 @@ STORIES = {
     "one killed": ("--kill-pack", "2@6"),
     "all killed": ("--kill-pack", "all@6"),
     "sender stopped": ("--stop-sender", "6"),
+    "over RS485": ("--inverter", "srne-pyl"),
 }
 
 
@@ -102,6 +103,16 @@ def test_a_stopped_sender_takes_the_inverter_to_its_fault_within_the_profiles_ti
 ) -> None:
     assert runs["sender stopped"].at(7)["inverter"]["fault"] is False
     assert runs["sender stopped"].at(13)["inverter"]["fault"] is True
+
+
+def test_an_inverter_that_asks_over_rs485_is_answered_what_was_decided(runs: dict[str, Run]) -> None:
+    *_, before, report = runs["over RS485"].reports
+    view, line = report["inverter"], report["inverters"]["house"]
+    assert (view["fault"], line["silent"], view["charge_enabled"]) == (False, None, True)
+    assert view["answered"] > 10
+    lately_a = max(limits(before)[0], limits(report)[0])
+    assert 0 < view["charge_current_limit_a"] <= lately_a + 0.001
+    assert line["asked"] >= line["answers"] > 10
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_an_unknown_dialect_is_named_with_those_that_there_are(tmp_path: Path) -
 def test_an_unknown_name_gets_a_suggestion() -> None:
     with pytest.raises(
         ConfigError,
-        match=r'unknown profile \'deye-vl\'; known: afore, byd-lv, .*\. Did you mean "deye-lv"\?',
+        match=r'unknown profile \'deye-vl\'; known: afore, anenji-li4, .*\. Did you mean "deye-lv"\?',
     ):
         profiles.load("deye-vl")
 
@@ -171,7 +171,7 @@ def test_the_home_is_used_where_no_configuration_folder_is_set(monkeypatch: pyte
             "comm_fault_s = 5.0\nreaction_s = 0.5",
             "reaction_s: 0.5 is less than the 1.0 between two cycles",
         ),
-        ('transport = "can"', 'transport = "modbus"', "transport: 'modbus' should be 'can'"),
+        ('transport = "can"', 'transport = "modbus"', "transport: 'modbus' should be 'can' or 'rs485'"),
         ("bitrate = 500_000", "bitrate = 500", "bitrate: 500 should be greater than or equal to 10000"),
         ("order = [0x351,", "order = [0x351, 0x351,", "order: an identifier stands twice"),
         ("order = [0x351,", "order = [-1,", "order[0]: -1 should be greater than or equal to 0"),

@@ -47,6 +47,8 @@ READS: Mapping[str, str] = {
     "jk-pb": r"0[1-9a-f]1016(20|1e|1c)0001020000....",
     "neey": r"aa551101(01|02|04).*ff",
     "pylontech-can": r"(?!)",
+    # ~ 20, an address, 46, and one of 42 44 47 51 92 93: in letters
+    "pylontech-rs485": r"7e3230(3\d|4[1-6]){2}3436(3432|3434|3437|3531|3932|3933)([34].){8,10}0d",
 }
 
 
@@ -157,7 +159,7 @@ def test_a_pack_is_found_in_a_few_seconds_by_its_own_protocol(bms: str) -> None:
 
 @pytest.mark.parametrize("bms", SHARED)
 def test_all_packs_on_a_pair_are_found(bms: str) -> None:
-    addresses = [1, 2, 5, 15]
+    addresses = [2, 3, 5, 13] if bms == "pylontech-rs485" else [1, 2, 5, 15]
     found, _, _ = searched(World({PORT: [board(bms, address, packs=4) for address in addresses]}))
     assert [one.way.options().address for one in found] == addresses
     assert {one.way.bms for one in found} == {bms}
@@ -408,6 +410,12 @@ def test_a_name_alone_is_no_find() -> None:
     report = surveyed(World({}), lambda: Air({MAC: "JBD-SP04S034"}), ports=["/dev/ttyX"], ble=True)
     assert report.found == []
     assert AIR in report.searched
+
+
+def test_a_port_on_which_an_inverter_asks_is_spared() -> None:
+    world = World({PORT: [board("jbd")]})
+    report = surveyed(world, lambda: Air({}), ports=[PORT, "/dev/ttyX"], spared=[PORT])
+    assert (report.found, report.searched) == ([], ["/dev/ttyX"])
 
 
 def test_a_radio_that_does_not_work_is_a_problem_beside_the_other_finds() -> None:

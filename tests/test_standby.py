@@ -315,7 +315,7 @@ def gateway(name: str, presence_id: int | bool) -> Gateway:
 
 
 def test_every_profile_leaves_room_for_a_presence_or_forbids_it() -> None:
-    for name in profiles.names():
+    for name in profiles.can():
         profile = profiles.load(name)
         sink = CanSink("house", profile)
         ids = {can_id for can_id, extended in sink.dialect.messages if not extended}

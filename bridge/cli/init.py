@@ -53,8 +53,9 @@ def init(
     from bridge.survey import Plan
 
     refuse_to_overwrite(config, force=force)
-    plan = Plan(ports=listed(ports), seconds=seconds, ble=ble, can=can)
     inverter = _ask_inverter(yes=yes)
+    spared = [inverter.place["port"]] if "port" in inverter.place else []
+    plan = Plan(ports=listed(ports), seconds=seconds, ble=ble, can=can, spared=spared)
     cells = round(_ask_number("Cells in series in each pack", least=1, most=32))
     chemistry = _ask_chemistry()
     report = look(plan)
@@ -71,9 +72,10 @@ def init(
 
 @dataclass(frozen=True, slots=True)
 class _Inverter:
+    """place: the keys that say where it is."""
+
     profile: str
-    interface: str
-    channel: str
+    place: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,10 @@ class _Pack:
 def _ask_inverter(*, yes: bool) -> _Inverter:
     """Which inverter, on which bus. A wrong bus is silent, so it may have a default; a profile may not."""
     from bridge import profiles
-    from bridge.surroundings import can_ports
 
     known = profiles.names()
     for number, name in enumerate(known, start=1):
-        typer.echo(f"{number}. {name}: {profiles.load(name).family}")
+        typer.echo(f"{number}. {name}: {profiles.find(name).family}")
     profile = ""
     while profile not in known:
         answer = str(typer.prompt("Inverter (number or name)"))
@@ -98,10 +99,17 @@ def _ask_inverter(*, yes: bool) -> _Inverter:
         profile = known[position] if 0 <= position < len(known) else answer
         if profile not in known:
             typer.echo(f"{answer}: none of these")
+    if profiles.find(profile).transport == "rs485":
+        return _Inverter(profile, {"port": str(typer.prompt("Serial port that the inverter is on"))})
+    return _Inverter(profile, {"interface": "socketcan", "channel": _ask_channel(yes=yes)})
+
+
+def _ask_channel(*, yes: bool) -> str:
+    from bridge.surroundings import can_ports
+
     up, down = can_ports()
     likely = next(iter([*up, *down]), "can:can0").removeprefix("can:")
-    channel = likely if yes else str(typer.prompt("CAN interface that the inverter is on", default=likely))
-    return _Inverter(profile, "socketcan", channel)
+    return likely if yes else str(typer.prompt("CAN interface that the inverter is on", default=likely))
 
 
 def _ask_chemistry() -> Chemistry:
@@ -173,8 +181,9 @@ def _ask_number(text: str, *, default: float | None = None, least: float = 0.1, 
 def _text(inverter: _Inverter, packs: Sequence[_Pack], chemistry: Chemistry) -> str:
     from bridge.found import configuration, pack_lines
 
-    keys = (("profile", inverter.profile), ("interface", inverter.interface), ("channel", inverter.channel))
-    table = "\n".join(["[inverters.house]", *(f"{key} = {json.dumps(value)}" for key, value in keys), ""])
+    keys = {"profile": inverter.profile, **inverter.place}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    table = "\n".join(["[inverters.house]", *lines, ""])
     kind = f"chemistry = {json.dumps(chemistry)}"
     return configuration(
         ([*pack_lines(one.found, one.name, one.values), kind] for one in packs), inverter=table

@@ -11,13 +11,16 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bridge.profiles import Profile
+    from bridge.profile_tables import Family
+    from bridge.profiles import AnyProfile, Profile, Rs485Profile
 
 EVIDENCE = {
     "field": "proven in the field",
     "project": "one project in the field",
     "document": "from a document, untested",
 }
+
+OVER = {"can": "CAN", "rs485": "RS485"}
 
 app = typer.Typer(no_args_is_help=True, help="The inverters that packbridge knows.")
 
@@ -39,14 +42,14 @@ def list_profiles(
 
     from bridge import profiles
 
-    loaded = [profiles.load(name) for name in profiles.names()]
+    loaded = [profiles.find(name) for name in profiles.names()]
     if as_json:
         keys = ("name", "family", "transport", "dialect", "evidence")
         typer.echo(json.dumps([{key: getattr(one, key) for key in keys} for one in loaded]))
         return
-    table = Table("name", "family", "dialect", "evidence", box=None)
+    table = Table("name", "family", "over", "dialect", "evidence", box=None)
     for one in loaded:
-        table.add_row(one.name, one.family, one.dialect, EVIDENCE[one.evidence])
+        table.add_row(one.name, one.family, OVER[one.transport], one.dialect, EVIDENCE[one.evidence])
     Console().print(table)
 
 
@@ -67,7 +70,7 @@ def show_profile(
 
     from bridge import profiles
 
-    profile = profiles.load(name)
+    profile = profiles.find(name)
     if as_json:
         found = {"name": profile.name, "path": str(profile.path)}
         typer.echo(json.dumps(found | profile.model_dump(mode="json")))
@@ -79,16 +82,21 @@ def show_profile(
     "schema",
     epilog="""[b]Examples[/b]
 
-packbridge profiles schema > profile.schema.json""",
+packbridge profiles schema > profile.schema.json
+
+packbridge profiles schema --registers > registers.schema.json""",
 )
-def print_schema() -> None:
+def print_schema(
+    registers: bool = typer.Option(False, "--registers", help="Of a Modbus register map instead."),
+) -> None:
     """The JSON Schema of a profile, for editors that check and complete while you write one."""
     from bridge import profiles
+    from bridge.registers import maps
 
-    typer.echo(json.dumps(profiles.schema(), indent=2))
+    typer.echo(json.dumps(maps.schema() if registers else profiles.schema(), indent=2))
 
 
-def _sheet(profile: Profile) -> Table:
+def _sheet(profile: AnyProfile) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -106,21 +114,17 @@ def _sheet(profile: Profile) -> Table:
     return table
 
 
-def _sections(profile: Profile) -> dict[str, list[str]]:
+def _sections(profile: AnyProfile) -> dict[str, list[str]]:
+    """What a sheet says, the cable first; most of it is alike for both kinds of line."""
     wiring = profile.wiring
+    how = _can_sections(profile) if profile.transport == "can" else _rs485_sections(profile)
     return {
         "Socket": [wiring.socket],
         "Pins": [f"{pin}  {meaning}" for pin, meaning in wiring.pins.items()],
-        "Bus": [f"{profile.bitrate // 1000} kbit/s; {wiring.termination}"],
+        "Bus": [f"{how.pop('speed')[0]}; {wiring.termination}"],
         "": list(wiring.notes),
         "Menu": [f"{number}. {step}" for number, step in enumerate(profile.menu, start=1)] + _named(profile),
-        "Dialect": [profile.dialect, *_speech(profile)],
-        "Names": [f"{name}: {value!r}" for name, value in profile.constants.items()] or ["none"],
-        "Answers": [
-            f"{_hex([one.id])} about every {one.period_s:g} s; missed after {one.may_be_late_s:g} s"
-            for one in profile.answers
-        ]
-        or ["nothing"],
+        **how,
         "Limits": [f"its current is judged by the highest limit of the last {profile.reaction_s:g} s"],
         "No current": _no_current(profile),
         "Alarms": [profile.alarm_effect or "what it makes of them is not known"],
@@ -131,8 +135,50 @@ def _sections(profile: Profile) -> dict[str, list[str]]:
     }
 
 
-def _named(profile: Profile) -> list[str]:
+def _named(profile: AnyProfile) -> list[str]:
     return [] if profile.menu_evidence == "known" else ["(no source has these names: the menu may differ)"]
+
+
+def _can_sections(profile: Profile) -> dict[str, list[str]]:
+    return {
+        "speed": [f"{profile.bitrate // 1000} kbit/s"],
+        "Dialect": [profile.dialect, *_speech(profile)],
+        "Names": [f"{name}: {value!r}" for name, value in profile.constants.items()] or ["none"],
+        "Answers": [
+            f"{_hex([one.id])} about every {one.period_s:g} s; missed after {one.may_be_late_s:g} s"
+            for one in profile.answers
+        ]
+        or ["nothing"],
+    }
+
+
+def _rs485_sections(profile: Rs485Profile) -> dict[str, list[str]]:
+    address = "the dialect's own" if profile.address is None else f"{profile.address}"
+    return {
+        "speed": [
+            (
+                f"RS485, {profile.baudrate} baud, 8 data bits, parity {profile.parity}, "
+                f"{profile.stop_bits} stop bit{'s' * (profile.stop_bits > 1)}"
+            )
+        ],
+        "Dialect": [profile.dialect, *(f"{key}: {value}" for key, value in profile.options.items())],
+        "Address": [f"{address}, at which it looks for its battery"],
+        "It asks": [
+            (
+                f"about every {profile.poll_s:g} s{_assumed(profile.poll_evidence)}; "
+                f"the whole answer must be there within {1000 * profile.reply_within_s:g} ms"
+                f"{_assumed(profile.reply_evidence)}"
+            ),
+            (
+                f"our answer begins {1000 * profile.turnaround_s:g} to {1000 * profile.answer_within_s:g} ms "
+                "after the question, or not at all"
+            ),
+        ],
+    }
+
+
+def _assumed(evidence: str) -> str:
+    return "" if evidence == "known" else " (assumed: no source states it)"
 
 
 def _hex(ids: Iterable[int]) -> str:
@@ -159,7 +205,7 @@ def _speech(profile: Profile) -> list[str]:
     return lines
 
 
-def _no_current(profile: Profile) -> list[str]:
+def _no_current(profile: Family) -> list[str]:
     lines = ["CVL stays at the battery's voltage" if profile.stop == "pack-voltage" else "CVL as decided"]
     charge = profile.ranges.get("charge_current_limit_a")
     least_a = None if charge is None else charge.min
@@ -172,10 +218,12 @@ def _no_current(profile: Profile) -> list[str]:
     return lines
 
 
-def _silence(profile: Profile) -> list[str]:
+def _silence(profile: AnyProfile) -> list[str]:
     fault = f", shown as {profile.comm_fault_shown}" if profile.comm_fault_shown else ""
-    known = "" if profile.comm_fault_evidence == "known" else " (assumed: no source states it)"
     lines = [f"we are silent {profile.dead_man_s:g} s after the last decision;"]
+    if profile.transport == "rs485" and profile.stale == "silence":
+        lines.append("and as soon as all packs are lost;")
     if profile.silence_after_s is not None:
         lines.append(f"and {profile.silence_after_s:g} s after all packs were lost;")
+    known = _assumed(profile.comm_fault_evidence)
     return [*lines, f"the inverter reports a fault {profile.comm_fault_s:g} s later{known}{fault}"]

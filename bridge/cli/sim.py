@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli import simulate
+from bridge.cli import sim_inverter, simulate
 
 if TYPE_CHECKING:
     from bridge.sim.order import Order
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Simulated hardware, and whole banks in virtual time.")
 app.command("run", epilog=simulate.RUN_EPILOG)(simulate.run)
+app.command("inverter", epilog=sim_inverter.EPILOG)(sim_inverter.inverter)
 app.command("bench", epilog=simulate.BENCH_EPILOG)(simulate.bench)
 
 PACK_EPILOG = """[b]Examples[/b]

@@ -13,22 +13,26 @@ from bridge.config.lines import Source
 from bridge.config.preflight import preflight, require_inverter
 from bridge.config.settings import (
     AccessoryConfig,
+    CanInverter,
     Config,
     GatewayConfig,
     InverterConfig,
     LogConfig,
     PackConfig,
     RedundancyConfig,
+    Rs485Inverter,
 )
 
 __all__ = [
     "AccessoryConfig",
+    "CanInverter",
     "Config",
     "GatewayConfig",
     "InverterConfig",
     "LogConfig",
     "PackConfig",
     "RedundancyConfig",
+    "Rs485Inverter",
     "Source",
     "load",
     "parse",

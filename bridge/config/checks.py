@@ -91,7 +91,7 @@ def _no_inverter(draft: Draft) -> Iterator[Problem]:
 
 def _untested_profile(draft: Draft) -> Iterator[Problem]:
     for name, table in draft.file.inverters.items():
-        profile = None if table.profile is None else profiles.load(draft.profile(table.profile))
+        profile = None if table.profile is None else profiles.find(draft.profile(table.profile))
         if profile is not None and profile.evidence == "document":
             yield Problem(
                 ("inverters", name, "profile"),
@@ -102,7 +102,7 @@ def _untested_profile(draft: Draft) -> Iterator[Problem]:
 
 def _low_for_inverter(draft: Draft) -> Iterator[Problem]:
     for name, table in draft.file.inverters.items():
-        profile = None if table.profile is None else profiles.load(draft.profile(table.profile))
+        profile = None if table.profile is None else profiles.find(draft.profile(table.profile))
         if profile is not None and profile.battery == "high-voltage" and tallest(draft) <= TALL:
             yield Problem(
                 ("inverters", name, "profile"),
@@ -113,7 +113,7 @@ def _low_for_inverter(draft: Draft) -> Iterator[Problem]:
 
 def _other_cells(draft: Draft) -> Iterator[Problem]:
     for name, table in draft.file.inverters.items():
-        profile = None if table.profile is None else profiles.load(draft.profile(table.profile))
+        profile = None if table.profile is None else profiles.find(draft.profile(table.profile))
         if profile is None or profile.cells_assumed is None:
             continue
         others = {cells for cells in cells_in_series(draft).values() if cells != profile.cells_assumed}

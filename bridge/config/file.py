@@ -18,11 +18,13 @@ from bridge.config.redundancy_checks import redundancy
 from bridge.config.sentences import Problem
 from bridge.config.settings import (
     AccessoryConfig,
+    CanInverter,
     Config,
     GatewayConfig,
     InverterConfig,
     LogConfig,
     PackConfig,
+    Rs485Inverter,
 )
 from bridge.config.wiring_checks import cells_in_series, in_service
 from bridge.errors import ConfigError
@@ -95,13 +97,17 @@ def _config(draft: Draft, source: Source) -> Config:
             _pack(pack, chosen(draft.file, pack), limit_v, in_series[pack.name]) for pack in draft.packs
         ),
         inverters=tuple(
-            InverterConfig(name=name, **{**table.given(), "profile": draft.profile(table.profile or "")})
+            _inverter(name, {**table.given(), "profile": draft.profile(table.profile or "")})
             for name, table in draft.file.inverters.items()
         ),
         redundancy=redundancy(draft),
         warnings=tuple(_rendered(source, checks.warnings(draft))),
         source=source,
     )
+
+
+def _inverter(name: str, given: dict[str, Any]) -> InverterConfig:
+    return Rs485Inverter(name=name, **given) if "port" in given else CanInverter(name=name, **given)
 
 
 def _pack(pack: PackDraft, curves: Curves, limit_v: float | None, in_series: float) -> PackConfig:

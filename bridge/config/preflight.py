@@ -16,7 +16,7 @@ from bridge import profiles
 from bridge.config import ports
 from bridge.config.lines import Key
 from bridge.config.sentences import describe
-from bridge.config.settings import Config, InverterConfig, PackConfig
+from bridge.config.settings import Config, InverterConfig, PackConfig, Rs485Inverter
 from bridge.errors import ConfigError
 from bridge.links.opening import can_place, kind_of
 from bridge.protocols import contract
@@ -51,7 +51,10 @@ def preflight(config: Config, network: Path = NETWORK) -> None:
 def require_inverter(config: Config) -> None:
     """Raises ConfigError if there is nobody to send to, which only `packbridge check` accepts."""
     if not config.inverters:
-        text = "there is no inverter; write a table [inverters.NAME] with profile, interface and channel"
+        text = (
+            "there is no inverter; write a table [inverters.NAME] with profile, interface and channel, "
+            "or with profile and port"
+        )
         raise ConfigError(config.source.problem(("inverters",), text))
 
 
@@ -73,6 +76,9 @@ def _of_pack(config: Config, pack: PackConfig, network: Path) -> Iterator[str | 
 
 
 def _of_inverter(config: Config, inverter: InverterConfig, network: Path) -> str | None:
+    if isinstance(inverter, Rs485Inverter):
+        fault = device_fault(Path(inverter.port)) if ports.is_device(inverter.port) else None
+        return _said(config, ("inverters", inverter.name, "port"), inverter.port, fault)
     bitrate = profiles.load(inverter.profile).bitrate
     fault = _can_fault(inverter.interface, inverter.channel, bitrate, network)
     return _said(config, ("inverters", inverter.name, "channel"), inverter.channel, fault)

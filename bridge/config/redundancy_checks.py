@@ -10,7 +10,7 @@ from bridge.config.schema import RedundancyTable
 from bridge.config.sentences import Problem, missing
 from bridge.config.settings import RedundancyConfig
 from bridge.errors import ConfigError
-from bridge.profiles import Profile
+from bridge.profiles import AnyProfile, Profile
 
 RANKS = {"active": 200, "standby": 100}
 """By role, where none is written."""
@@ -25,15 +25,19 @@ def check_redundancy(draft: Draft) -> Iterator[Problem]:
         yield Problem(("redundancy", "role"), missing(RedundancyTable, "role"))
     for name, inverter in draft.file.inverters.items():
         try:
-            profile = profiles.load(draft.profile(inverter.profile or ""))
+            profile = profiles.find(draft.profile(inverter.profile or ""))
         except ConfigError:
             continue  # its own complaint
         if (fault := unfit(profile)) is not None:
             yield Problem(("inverters", name, "profile"), fault)
 
 
-def unfit(profile: Profile) -> str | None:
+def unfit(profile: AnyProfile) -> str | None:
     """Why two gateways can't feed this inverter; None if they can."""
+    if not isinstance(profile, Profile):
+        return (
+            f"{profile.name} asks over RS485, where two gateways would answer at once; take [redundancy] out"
+        )
     if profile.presence_id is False:
         return (
             f"{profile.name} bears no frame beside its own, so two gateways can't agree there; take "

@@ -232,11 +232,17 @@ class CurvesTable(Table):
 
 
 class InverterTable(Table):
-    """[inverters.NAME]: one inverter and the bus it hangs on."""
+    """[inverters.NAME]: one inverter and the bus or the port that it hangs on."""
 
     profile: Annotated[Text | None, Field(examples=["deye-lv"])] = None
     interface: Annotated[Text | None, Field(examples=["socketcan"])] = None
     channel: Annotated[Text | None, Field(examples=["can0"])] = None
+    port: Annotated[Text | None, Field(examples=["/dev/ttyUSB1"])] = None
+    baudrate: Annotated[int | None, Field(ge=1200, le=1_000_000, examples=[9600])] = None
+    address: Annotated[int | None, Field(ge=0, le=255, examples=[1])] = None
+    driver_enable: Annotated[Literal["auto", "rts-high", "rts-low"] | None, Field(examples=["rts-high"])] = (
+        None
+    )
     share: Annotated[float | None, Field(gt=0, le=1, examples=[0.6])] = None
     priority: Annotated[int | None, Field(ge=1, le=9, examples=[1])] = None
     max_charge_current_a: Amps = None

@@ -79,25 +79,52 @@ class PackConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InverterConfig:
-    """One inverter. profile: a known name, or the path of a file. interface, channel: python-can's.
+class _Inverter:
+    """One inverter. profile: a known name, or the path of a file.
 
     share, priority, max_*_current_a: its part of the bank's currents, as in `bridge.battery.division`.
     """
 
     name: str
     profile: str
-    interface: str
-    channel: str
     share: float | None = None
     priority: int = 1
     max_charge_current_a: float | None = None
     max_discharge_current_a: float | None = None
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanInverter(_Inverter):
+    """An inverter on CAN. interface, channel: python-can's."""
+
+    interface: str
+    channel: str
+
     @property
     def link(self) -> str:
         """The name of the bus it hangs on."""
         return f"{self.interface}:{self.channel}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rs485Inverter(_Inverter):
+    """An inverter that asks over RS485. port: as of a pack. baudrate, address: instead of its profile's.
+    driver_enable: who switches the adapter between hearing and speaking: "auto" for itself, or our RTS line,
+    which speaks when "rts-high" or when "rts-low".
+    """
+
+    port: str
+    baudrate: int | None = None
+    address: int | None = None
+    driver_enable: str = "auto"
+
+    @property
+    def link(self) -> str:
+        """The name of the wire it hangs on."""
+        return wire_of(self.port)
+
+
+InverterConfig = CanInverter | Rs485Inverter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

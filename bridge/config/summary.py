@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bridge import profiles
 from bridge.battery.topology import as_one
 from bridge.config.ceiling import bank_units, ceiling, pack_ceiling
-from bridge.config.settings import Config
+from bridge.config.settings import CanInverter, Config, InverterConfig
 from bridge.model import Limit, PackSettings, Topology
 
 COLUMNS = ("pack", "bms", "cells", "Ah", "charge A at most", "discharge A at most", "port")
@@ -70,14 +70,17 @@ def _part(part: str | Topology, packs: dict[str, PackSettings], depth: int) -> l
 
 
 def _inverters(config: Config) -> list[str]:
-    lines = []
-    for inverter in config.inverters:
+    return [_inverter(inverter) for inverter in config.inverters]
+
+
+def _inverter(inverter: InverterConfig) -> str:
+    if isinstance(inverter, CanInverter):
         profile = profiles.load(inverter.profile)
-        lines.append(
-            f"inverter {inverter.name}: {profile.name} ({profile.family}), "
-            f"{inverter.interface} {inverter.channel} at {profile.bitrate // 1000} kbit/s"
-        )
-    return lines
+        where = f"{inverter.interface} {inverter.channel} at {profile.bitrate // 1000} kbit/s"
+        return f"inverter {inverter.name}: {profile.name} ({profile.family}), {where}"
+    asking = profiles.asking(inverter.profile)
+    where = f"{inverter.port}, answering at {inverter.baudrate or asking.baudrate} baud"
+    return f"inverter {inverter.name}: {asking.name} ({asking.family}), {where}"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

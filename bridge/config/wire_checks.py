@@ -29,6 +29,8 @@ def check_wires(draft: Draft) -> Iterator[Problem]:
         for link in others:
             yield from _beside(link, heard)
             heard.append(link)
+    for name, table in draft.file.inverters.items():
+        yield from _on_port_of_inverter(wired, name, table.port)
     for name, port, profile in _inverters(draft):
         for link in (link for wire, link in wired if wire == ports.wire(port)):
             yield from _beside_inverter(link, name, port, profile)
@@ -104,6 +106,20 @@ def _address(link: PackDraft, spec: Spec) -> float | None:
 
 def _baudrate(link: PackDraft, spec: Spec) -> float:
     return link.number("baudrate") or spec.baudrate
+
+
+def _on_port_of_inverter(
+    wired: list[tuple[str, PackDraft]], name: str, port: str | None
+) -> Iterator[Problem]:
+    """Who asks on a pair is its master, and there is one: the inverter, or we."""
+    if port is None or ports.fault(port) is not None:
+        return
+    for link in (link for wire, link in wired if wire == ports.wire(port)):
+        yield Problem(
+            link.at("port"),
+            f"found {describe(_port(link))}, the port of the inverter {name}, which asks there; we could not "
+            "ask a pack on the same pair; give the pack its own port",
+        )
 
 
 def _inverters(draft: Draft) -> Iterator[tuple[str, str, Profile]]:

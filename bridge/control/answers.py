@@ -101,7 +101,7 @@ def _why(gateway: Gateway, limit: Limit) -> dict[str, object]:
         "value": round(getattr(decision, limit.value), 3),
         "unit": "A" if limit in {Limit.CCL, Limit.DCL} else "V",
         "constraints": [reason(one) for one in decision.constraints.get(limit, ())],
-        "inverters": {name: _told(sink.sent, limit) for name, sink in gateway.sinks.items()},
+        "inverters": {name: _told(sent, limit) for name, sent in gateway.sent().items()},
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from bridge.config.settings import CanInverter, Rs485Inverter
 from bridge.links.opening import can_place, kind_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ class Case:
             if kind_of(port) == "serial" and port.startswith("/"):
                 found.setdefault(port, []).append(name)
         for one in self.config.inverters if self.config else ():
-            if one.interface == "slcan" and one.channel.startswith("/"):
+            if isinstance(one, Rs485Inverter) and one.port.startswith("/"):
+                found.setdefault(one.port, []).append(one.name)
+            elif isinstance(one, CanInverter) and one.interface == "slcan" and one.channel.startswith("/"):
                 found.setdefault(one.channel.partition("@")[0], []).append(one.name)
         return found
 
@@ -74,7 +77,7 @@ class Case:
         found = {
             one.channel: profiles.load(one.profile).bitrate
             for one in self.config.inverters
-            if one.interface == "socketcan"
+            if isinstance(one, CanInverter) and one.interface == "socketcan"
         }
         for pack in self.config.packs:
             if kind_of(pack.port) == "can" and can_place(pack.port)[0] == "socketcan":

@@ -26,13 +26,23 @@ CHUNK_BYTES = 512
 FAILURES = (serial.SerialException, OSError, TypeError, ValueError)
 
 
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """What a byte looks like on the wire. parity: "none", "even" or "odd"."""
+
+    baudrate: int
+    parity: str = "none"
+    stop_bits: int = 1
+
+
 class SerialLink:
     """One port. `run` holds it open; a failure ends `run` with LinkError."""
 
-    def __init__(self, url: str, baudrate: int) -> None:
+    def __init__(self, url: str, baudrate: int, framing: Framing | None = None) -> None:
         self.url = url
         self.baudrate = baudrate
-        self._open: _OpenPort | None = None
+        self._framing = framing or Framing(baudrate)
+        self._open: OpenPort | None = None
 
     async def run(self, up: Callable[[], None], receive: Callable[[Payload], None]) -> None:
         """Open the port, call `up`, hand over what arrives until the port fails or we are cancelled."""
@@ -48,7 +58,7 @@ class SerialLink:
             port = await loop.run_in_executor(writer, self._open_port)
         except FAILURES as error:
             raise LinkError(f"{self.url}: {error}") from error
-        self._open = opened = _OpenPort(port, writer, threading.Event(), loop, fail)
+        self._open = opened = self._opened(port, writer, fail)
         reader = threading.Thread(target=opened.read, args=(receive,), name=f"read {self.url}")
         reader.start()
         try:
@@ -65,51 +75,71 @@ class SerialLink:
         if self._open is not None and isinstance(payload, bytes):
             self._open.write(payload)
 
+    def _opened(
+        self, port: serial.Serial, writer: ThreadPoolExecutor, fail: Callable[[Exception], None]
+    ) -> OpenPort:
+        return OpenPort(port, writer, fail)
+
     def _open_port(self) -> serial.Serial:
         return serial.serial_for_url(
             self.url,
-            baudrate=self.baudrate,
+            baudrate=self._framing.baudrate,
+            parity=self._framing.parity[0].upper(),
+            stopbits=self._framing.stop_bits,
             timeout=READ_TIMEOUT_S,
             write_timeout=WRITE_TIMEOUT_S,
             exclusive=None if "://" in self.url else True,
         )
 
 
-@dataclass(slots=True)
-class _OpenPort:
-    """A port while it is open, and the two threads that may block on it."""
+class OpenPort:
+    """A port while it is open, and the two threads that may block on it. Made in the event loop."""
 
-    port: serial.Serial
-    writer: ThreadPoolExecutor
-    closing: threading.Event
-    loop: asyncio.AbstractEventLoop
-    fail: Callable[[Exception], None]
+    def __init__(
+        self, port: serial.Serial, writer: ThreadPoolExecutor, fail: Callable[[Exception], None]
+    ) -> None:
+        self.port = port
+        self.writer = writer
+        self.loop = asyncio.get_running_loop()
+        self._closing = threading.Event()
+        self._fail = fail
 
     def close(self) -> None:
         """Make both threads end: soon, and without waiting for them."""
-        self.closing.set()
+        self._closing.set()
         self.writer.shutdown(wait=False, cancel_futures=True)
         if hasattr(self.port, "cancel_read"):
             self.port.cancel_read()
 
     def read(self, receive: Callable[[Payload], None]) -> None:
+        """The reader's thread."""
         try:
-            while not self.closing.is_set():
+            while not self._closing.is_set():
                 chunk = self.port.read(max(1, min(CHUNK_BYTES, self.port.in_waiting)))
                 if chunk:
-                    self.loop.call_soon_threadsafe(receive, chunk)
+                    self.deliver(receive, chunk)
+                self.idle()
         except FAILURES as error:
-            self._failed(error)
+            self.failed(error)
+
+    def deliver(self, receive: Callable[[Payload], None], chunk: bytes) -> None:
+        """Hand over to the event loop what has arrived."""
+        self.loop.call_soon_threadsafe(receive, chunk)
+
+    def idle(self) -> None:
+        """Between two reads."""
 
     def write(self, chunk: bytes) -> None:
+        """Have the writer's thread write."""
         self.writer.submit(self._write, chunk)
+
+    def failed(self, error: Exception) -> None:
+        """Tell the event loop that the port is of no use any more."""
+        if not self._closing.is_set():
+            self.loop.call_soon_threadsafe(self._fail, error)
 
     def _write(self, chunk: bytes) -> None:
         try:
             self.port.write(chunk)
         except FAILURES as error:
-            self._failed(error)
-
-    def _failed(self, error: Exception) -> None:
-        if not self.closing.is_set():
-            self.loop.call_soon_threadsafe(self.fail, error)
+            self.failed(error)

@@ -183,7 +183,8 @@ class Spec:
     """A protocol's wire, in figures; each with its source in the module.
 
     links: of "serial", "ble", "can". shared:
-    several packs with addresses may hang on one link. gap_s: least silence between a reply and the
+    several packs with addresses may hang on one link. searched: of many addresses, those that a search
+    asks; None: all. gap_s: least silence between a reply and the
     next request. silence_s: an incomplete frame older than this is given up. sleeps_after_s: after
     so long without traffic the first request may only wake the device: it is then sent up to
     wake_tries times, wake_timeout_s apart. states_rating: False where what it says of currents are
@@ -200,6 +201,7 @@ class Spec:
     shared: bool = False
     address: int | None = None
     addresses: range | None = None
+    searched: range | None = None
     streams: bool = False
     ble: Ble | None = None
     reply_timeout_s: float = 0.5

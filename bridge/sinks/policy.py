@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from bridge.errors import BridgeBug
 from bridge.model import Decision, Limit
-from bridge.profiles import Profile, Range
+from bridge.profile_tables import Family, Range
 from bridge.sinks.quantities import Rounding, steps
 
 STEPS_PER_V = 10  # every known dialect's CVL has steps of 0.1 V
@@ -25,7 +25,7 @@ Guard = Callable[[Decision], Decision]
 
 def settle(
     decision: Decision,
-    profile: Profile,
+    profile: Family,
     guard: Guard,
     ceiling_v: float = math.inf,
     last_voltage_v: float | None = None,
@@ -98,7 +98,7 @@ def _hold_soc_ends(decision: Decision) -> Decision:
     return replace(decision, bank=replace(decision.bank, soc=soc))
 
 
-def _in_range(decision: Decision, profile: Profile) -> Decision:
+def _in_range(decision: Decision, profile: Family) -> Decision:
     """No charging below the lowest CVL that can be sent, no discharging above the highest DVL."""
     charge = profile.ranges.get("charge_voltage_limit_v", Range())
     discharge = profile.ranges.get("discharge_voltage_limit_v", Range())

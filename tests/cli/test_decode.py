@@ -99,3 +99,44 @@ def test_help_ends_with_examples() -> None:
     done = _run("--help")
     assert done.returncode == 0
     assert "packbridge decode jbd" in done.stdout
+
+
+def test_both_directions_are_read_of_what_inverters_ask_in() -> None:
+    """The exchange of dnc392/rs485-bms-probe: a JK BMS in its mode 007 has 8 cells."""
+    done = _run("voltronic-lib", given=">01 03 00 10 00 01 85 CF\n<01 03 00 01 00 08 15 CC\n")
+    question, answer = _json(done.stdout)
+    assert (question["address"], question["sent"]) == (1, True)
+    assert "sent" not in answer
+    assert answer["cell_count"] == 8
+    assert done.returncode == 0
+
+
+def test_a_register_map_is_named_for_modbus(tmp_path: Path) -> None:
+    question, answer = "01 03 00 15 00 01 95 CE", "01 03 02 00 3C B8 55"
+    done = _run("modbus", "--map", "growatt-1xsxxp", given=f">{question}\n<{answer}\n")
+    asked, answered = _json(done.stdout)
+    assert (asked["sent"], answered["soc_pct"]) == (True, 60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("modbus",), "whose registers? write --map NAME"),
+        (("modbus", "--map", "growat-1xsxxp"), "growatt-1xsxxp"),
+        (("kostal", "--map", "pace"), "kostal has no register maps"),
+        (("jbd", "--map", "pace"), "--map goes with modbus; jbd has no register maps"),
+        (("kostl",), 'Did you mean "kostal"?'),
+    ],
+)
+def test_a_map_that_can_not_be_is_said(arguments: tuple[str, ...], text: str) -> None:
+    done = _run(*arguments)
+    assert done.returncode == 2
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_noise_between_two_directions_is_said_and_not_raised() -> None:
+    done = _run("pylontech-rs485", given=">7E32\nzz\n<00FF\n")
+    assert [one.get("error") for one in _json(done.stdout)] != []
+    assert json.loads(done.stderr) == {"error": "line", "line": 2, "text": "zz"}
+    assert done.returncode == 1

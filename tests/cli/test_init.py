@@ -46,8 +46,21 @@ def test_the_answers_become_a_file_that_is_right(
     )
     assert (second.name, second.settings.fuse_a) == ("attic", 63.0)
     assert (second.settings.capacity_ah, second.settings.rated_discharge_current_a) == (90.0, 80.0)
-    assert (config.inverters[0].profile, config.inverters[0].channel) == ("deye-lv", "can7")
+    (inverter,) = config.inverters
+    assert isinstance(inverter, configuration.CanInverter)
+    assert (inverter.profile, inverter.channel) == ("deye-lv", "can7")
     assert f"{path}: ok" in capsys.readouterr().out
+
+
+def test_an_inverter_that_asks_is_given_its_port(
+    monkeypatch: pytest.MonkeyPatch, port: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.toml"
+    answers = ["axpert-pyl", "/dev/serial/by-id/inverter", "16", "lfp", *PACK, *PACK]
+    assert answered(monkeypatch, answers, path, "--ports", port) == 0
+    (inverter,) = configuration.load(path).inverters
+    assert isinstance(inverter, configuration.Rs485Inverter)
+    assert inverter.port == "/dev/serial/by-id/inverter"
 
 
 def test_a_rating_is_asked_again_until_it_is_one_and_has_no_default(

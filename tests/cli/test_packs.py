@@ -24,6 +24,7 @@ SERIAL = {
     "jk-nw": 115200,
     "jk-pb": 115200,
     "jk-modbus": 115200,
+    "pylontech-rs485": 115200,
 }
 
 

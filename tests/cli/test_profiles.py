@@ -87,7 +87,7 @@ def sheet(name: str) -> str:
 
 @pytest.mark.parametrize("name", profiles.names())
 def test_every_inverter_has_a_sheet(name: str) -> None:
-    assert profiles.load(name).dialect in sheet(name)
+    assert profiles.find(name).dialect in sheet(name)
 
 
 def test_a_menu_that_no_source_names_is_marked() -> None:
@@ -121,10 +121,20 @@ def test_the_sheet_says_what_sets_an_inverter_apart(name: str, text: str) -> Non
 
 def test_the_schema_names_every_key_and_refuses_others() -> None:
     schema = json.loads(run("schema").stdout)
-    keys = set(profiles.Profile.model_fields) - {"path"}
-    assert schema["properties"].keys() == keys
+    kinds = {"can": ("Profile", "order"), "rs485": ("Rs485Profile", "poll_s")}
+    assert schema["discriminator"]["mapping"].keys() == kinds.keys()
+    for name, own in kinds.values():
+        table = schema["$defs"][name]
+        keys = set(getattr(profiles, name).model_fields) - {"path"}
+        assert table["properties"].keys() == keys
+        assert table["additionalProperties"] is False
+        assert {"dialect", "menu", "wiring", own} <= set(table["required"]) <= keys
+
+
+def test_there_is_a_schema_of_register_maps_too() -> None:
+    schema = json.loads(run("schema", "--registers").stdout)
+    assert {"spans", "numbers", "flags"} <= schema["properties"].keys()
     assert schema["additionalProperties"] is False
-    assert {"dialect", "order", "menu", "wiring"} <= set(schema["required"]) <= keys
 
 
 @pytest.mark.parametrize("command", ["list", "show", "schema"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import Config, GatewayConfig, InverterConfig, LogConfig, load, parse
+from bridge.config import CanInverter, Config, GatewayConfig, LogConfig, load, parse
 from bridge.errors import ConfigError
 from bridge.model import BankSettings, PackSettings
 from tests.config.samples import GOOD, complaints, spoilt
@@ -40,7 +40,7 @@ def test_the_gateway_is_read() -> None:
 
 
 def test_the_inverter_is_read() -> None:
-    expected = InverterConfig(name="house", profile="deye-lv", interface="socketcan", channel="can0")
+    expected = CanInverter(name="house", profile="deye-lv", interface="socketcan", channel="can0")
     assert good().inverters == (expected,)
 
 

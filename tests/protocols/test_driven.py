@@ -9,7 +9,10 @@ from bridge.sources.bus import Bus, Informed, Output, Sampled, Unit, Write
 from tests.wires import reading
 
 TURNAROUND_S = 0.02
-SAYS_LIMITS = {"jbd-up16s", "daly-a5", "daly-can", "daly-d2", "daly-p81", "jk", "jk-modbus", "jk-nw", "jk-pb"}
+SAYS_LIMITS = {
+    "jbd-up16s", "daly-a5", "daly-can", "daly-d2", "daly-p81", "jk", "jk-modbus", "jk-nw", "jk-pb",
+    "pylontech-rs485",
+}  # fmt: skip
 SAYS_ITS_NAME = SAYS_LIMITS | {"jbd", "neey"}
 NEVER_SPEAKS_FIRST = {"jk-can", "pylontech-can"}
 

@@ -290,7 +290,7 @@ def test_frames_are_written_as_candump_writes_them(frame: CanFrame, expected: st
     assert candump(1.01, "can0", frame) == expected
 
 
-@pytest.mark.parametrize("name", profiles.names())
+@pytest.mark.parametrize("name", profiles.can())
 def test_every_profile_can_be_tried_without_a_bus(name: str) -> None:
     used = profiles.load(name)
     (cycle,) = OfflineEncoder(used).cycles([line()])

@@ -240,7 +240,7 @@ def test_afore_answers_its_inverter_and_nobody_else() -> None:
 
 # What must hold for all of them
 
-POLLED = [name for name in profiles.names() if profiles.load(name).polls]
+POLLED = [name for name in profiles.can() if profiles.load(name).polls]
 
 
 @pytest.mark.parametrize("name", POLLED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from bridge.config.settings import CanInverter, Rs485Inverter
 from bridge.doctor.contract import Case, Finding, ok, problem
 from bridge.doctor.host import Host
 from bridge.links.opening import can_place, kind_of
@@ -23,7 +24,11 @@ def look(case: Case, host: Host) -> Iterable[Finding]:
     if case.config is None:
         return
     needed = {"bleak": ("Bluetooth", "packbridge[ble]")} if case.radios() else {}
-    interfaces = {one.interface for one in case.config.inverters}
+    if any(
+        isinstance(one, Rs485Inverter) and _dialect(one.profile) == "modbus" for one in case.config.inverters
+    ):
+        needed["pymodbus"] = ("Modbus", "packbridge[modbus]")
+    interfaces = {one.interface for one in case.config.inverters if isinstance(one, CanInverter)}
     interfaces |= {can_place(port)[0] for _, port in case.ports() if kind_of(port) == "can"}
     for interface in sorted(interfaces & OF_INTERFACE.keys()):
         module, package = OF_INTERFACE[interface]
@@ -33,3 +38,9 @@ def look(case: Case, host: Host) -> Iterable[Finding]:
         yield problem(what, f"needs the Python module {module}, which is missing", f'pip install "{package}"')
     if not missing:
         yield ok("Python packages", "everything that the configuration uses is installed")
+
+
+def _dialect(profile: str) -> str:
+    from bridge import profiles
+
+    return profiles.find(profile).dialect

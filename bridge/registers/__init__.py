@@ -1,0 +1,1 @@
+"""Register maps: batteries that are read by Modbus, as data under profiles/registers."""
