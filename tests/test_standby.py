@@ -290,7 +290,7 @@ def test_a_table_without_a_role_is_refused() -> None:
 
 def test_an_inverter_that_bears_no_presence_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     profile = profiles.load("deye-lv").model_copy(update={"presence_id": False})
-    monkeypatch.setattr(profiles, "load", lambda _: profile)
+    monkeypatch.setattr(profiles, "find", lambda _: profile)
     (text,) = complaints(GOOD + '[redundancy]\nrole = "active"\n')
     assert "inverters.house.profile: deye-lv bears no frame beside its own" in text
     with pytest.raises(ConfigError, match="bears no frame beside its own"):
