@@ -1,0 +1,119 @@
+"""What a dump holds, identifier by identifier: counts, lengths, times and samples, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bridge.dump.block import Block, Bytes, Floats, Integers
+from bridge.dump.groups import rows_by_key
+
+BLOCK_SAMPLES = 64  # of one identifier in one block, evenly spread
+KEPT_SAMPLES = 512  # of one identifier; beyond, every second one goes
+KEPT_GAPS = 4096
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """One identifier. lengths: frames by data bytes. data, length: samples, as in a block.
+
+    varied: the bits that were not the same in all frames, as 8 bytes. first_s, last_s: NaN where the
+    log has no times. gaps_s: between neighbouring frames, the first of them.
+    """
+
+    key: int
+    count: int = 0
+    lengths: dict[int, int] = field(default_factory=dict)
+    first_s: float = np.nan
+    last_s: float = np.nan
+    line: int = 0
+    data: Bytes
+    length: Bytes
+    varied: Bytes
+    gaps_s: list[Floats] = field(default_factory=list)
+
+    @property
+    def period_s(self) -> float | None:
+        """The median time between two frames; None where none is known."""
+        gaps_s = np.concatenate(self.gaps_s) if self.gaps_s else np.empty(0)
+        return float(np.median(gaps_s)) if len(gaps_s) else None
+
+    def add(self, block: Block, rows: Integers) -> None:
+        """More frames of it."""
+        data, times_s = block.data[rows], block.time_s[rows]
+        first = self.data[0] if self.count else data[0]
+        self.varied = self.varied | np.bitwise_or.reduce(data ^ first, axis=0)
+        for size, number in enumerate(np.bincount(block.length[rows]).tolist()):
+            if number:
+                self.lengths[size] = self.lengths.get(size, 0) + number
+        self._sample(data, block.length[rows])
+        self._time(times_s)
+        self.line = self.line or int(block.line[rows[0]])
+        self.count += len(rows)
+
+    def _sample(self, data: Bytes, length: Bytes) -> None:
+        step = -(-len(data) // BLOCK_SAMPLES)
+        self.data = np.concatenate((self.data, data[::step]))
+        self.length = np.concatenate((self.length, length[::step]))
+        if len(self.data) > KEPT_SAMPLES:
+            self.data, self.length = self.data[::2].copy(), self.length[::2].copy()
+
+    def _time(self, times_s: Floats) -> None:
+        if np.isnan(times_s[0]):
+            return
+        if sum(map(len, self.gaps_s)) < KEPT_GAPS:
+            whole = times_s if np.isnan(self.last_s) else np.concatenate(([self.last_s], times_s))
+            self.gaps_s.append(np.diff(whole[: KEPT_GAPS + 1]))
+        self.first_s = float(times_s[0]) if np.isnan(self.first_s) else self.first_s
+        self.last_s = float(times_s[-1])
+
+
+@dataclass(slots=True)
+class Survey:
+    """All identifiers of a dump, and how many frames were none of a battery's: errors, remote, FD."""
+
+    seen: dict[int, Seen] = field(default_factory=dict)
+    frames: int = 0
+    others: int = 0
+
+    def add(self, block: Block) -> None:
+        """More frames."""
+        self.frames += len(block)
+        plain = block if block.plain.all() else block.take(block.plain)
+        self.others += len(block) - len(plain)
+        for key, rows in rows_by_key(plain).items():
+            if key not in self.seen:
+                empty = np.empty((0, 8), np.uint8)
+                none = np.empty(0, np.uint8)
+                self.seen[key] = Seen(key=key, data=empty, length=none, varied=np.zeros(8, np.uint8))
+            self.seen[key].add(plain, rows)
+
+    @property
+    def duration_s(self) -> float | None:
+        """From the first frame to the last; None where the log has no times."""
+        times_s = [(one.first_s, one.last_s) for one in self.seen.values() if not np.isnan(one.first_s)]
+        if not times_s:
+            return None
+        return max(last for _, last in times_s) - min(first for first, _ in times_s)
+
+
+def survey(blocks: Iterable[Block]) -> Survey:
+    """What is in these blocks."""
+    found = Survey()
+    for block in blocks:
+        found.add(block)
+    return found
+
+
+def surveyed(blocks: Iterable[Block], into: Survey) -> Iterator[Block]:
+    """The blocks, taken notice of on their way."""
+    for block in blocks:
+        into.add(block)
+        yield block
+
+
+def of_keys(found: Survey, keys: Iterable[int]) -> Mapping[int, Seen]:
+    """Those of the keys that were seen."""
+    return {key: found.seen[key] for key in keys if key in found.seen}
