@@ -1,6 +1,6 @@
-"""`packbridge dump VERB`: questions to a CAN dump. Every verb is a file, `dump_VERB.py`; the folder is the list.
+"""`packbridge dump VERB`: questions to a CAN dump. Every verb is a file, `dump_VERB.py`.
 
-A verb's file has a function of the verb's name and the EPILOG of its help page, or an `app` if it has verbs
+The folder is the list. A verb's file has a function of the verb's name and the EPILOG of its help page, or an `app` if it has verbs
 of its own; it imports what is heavy only when it runs.
 """
 

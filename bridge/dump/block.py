@@ -58,7 +58,8 @@ class Block:
     @property
     def plain(self) -> Mask:
         """Which are data frames of classic CAN: what a dialect speaks of."""
-        return (self.flags & (REMOTE | ERROR | FD)) == 0
+        plain: Mask = (self.flags & (REMOTE | ERROR | FD)) == 0
+        return plain
 
     def take(self, rows: Integers | Mask | slice) -> Block:
         """The frames at these rows, in their order."""
@@ -88,8 +89,18 @@ def joined(blocks: Sequence[Block]) -> Block:
     """Blocks one after the other as one; the channels' names are the last one's, which has all."""
     if not blocks:
         return block_of(())
-    columns = {name: np.concatenate([getattr(one, name) for one in blocks]) for name in COLUMNS}
-    return replace(blocks[-1], **columns)
+    last = blocks[-1]
+    return Block(
+        time_s=np.concatenate([one.time_s for one in blocks]),
+        can_id=np.concatenate([one.can_id for one in blocks]),
+        flags=np.concatenate([one.flags for one in blocks]),
+        length=np.concatenate([one.length for one in blocks]),
+        data=np.concatenate([one.data for one in blocks]),
+        channel=np.concatenate([one.channel for one in blocks]),
+        line=np.concatenate([one.line for one in blocks]),
+        channels=last.channels,
+        source=last.source,
+    )
 
 
 def block_of(

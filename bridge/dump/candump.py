@@ -116,7 +116,8 @@ class _Lines:
             self._plain(shape, left, rows.view(np.uint8).reshape(-1, shape.width))
             return left[:0]
         self._plain(shape, left[fits], rows[fits].view(np.uint8).reshape(-1, shape.width))
-        return left[~fits]
+        others: Integers = left[~fits]
+        return others
 
     def _plain(self, shape: Shape, at: Integers, text: Bytes) -> None:
         time_s = _time_s(text, shape.seconds)
@@ -170,16 +171,15 @@ class CandumpReader:
         left = np.arange(len(lines.read))
         for shape in self._shapes:
             left = lines.take(shape, left) if len(left) else left
-        while len(left):
-            if len(self._shapes) < SHAPES and (shape := self._learned(lines.line(int(left[0])))):
-                self._shapes.append(shape)
-                left = lines.take(shape, left)
-            elif len(self._shapes) < SHAPES:
+        while len(left) and len(self._shapes) < SHAPES:
+            learned = self._learned(lines.line(int(left[0])))
+            if learned is None:
                 lines.odd.append(int(left[0]))
                 left = left[1:]
             else:
-                lines.odd += left.tolist()
-                break
+                self._shapes.append(learned)
+                left = lines.take(learned, left)
+        lines.odd += left.tolist()
         for row in sorted(lines.odd):
             self._odd(lines, row)
         return self._done(lines)

@@ -88,7 +88,7 @@ class Decoding:
     def _numbers(self, block: Block) -> NDArray[np.unsignedinteger]:
         """Which of the known keys each row has; one more than there are, if none."""
         unknown = len(self._keys)
-        numbers = self._standard[block.can_id & np.uint32(STANDARD_IDS - 1)]
+        numbers: NDArray[np.unsignedinteger] = self._standard[block.can_id & np.uint32(STANDARD_IDS - 1)]
         special = np.flatnonzero(block.flags & ~np.uint8(SENT))
         if len(special) and unknown:
             keys = block.key[special]

@@ -8,6 +8,7 @@ the log once more, which may say how to read the rest.
 from __future__ import annotations
 
 import binascii
+import importlib.util
 import io
 import re
 import struct
@@ -160,8 +161,6 @@ def _binary_reader(form: str, stream: io.BufferedReader) -> Iterator[can.Message
         except BLFParseError as error:
             raise ValueError(str(error)) from error
         return
-    try:
-        import asammdf  # noqa: F401  # python-can needs it for this form
-    except ImportError as error:
-        raise ConfigError("a log in MF4 needs asammdf: pip install 'packbridge[mf4]'") from error
+    if importlib.util.find_spec("asammdf") is None:
+        raise ConfigError("a log in MF4 needs asammdf: pip install 'packbridge[mf4]'")
     yield from can.MF4Reader(stream if stream.seekable() else io.BytesIO(stream.read()))

@@ -25,11 +25,7 @@ def opened(path: str) -> Iterator[io.BufferedReader]:
     if path == STDIN:
         yield _unpacked(io.BufferedReader(cast(io.RawIOBase, sys.stdin.buffer), BUFFER_BYTES))
         return
-    try:
-        raw = Path(path).open("rb", BUFFER_BYTES)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    with raw:
+    with _file(path) as raw:
         yield _unpacked(raw)
 
 
@@ -49,6 +45,13 @@ def damage() -> tuple[type[Exception], ...]:
     if (zstandard := sys.modules.get("zstandard")) is not None:
         kinds += (zstandard.ZstdError,)
     return kinds
+
+
+def _file(path: str) -> io.BufferedReader:
+    try:
+        return cast(io.BufferedReader, Path(path).open("rb", BUFFER_BYTES))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _unpacked(stream: io.BufferedReader) -> io.BufferedReader:

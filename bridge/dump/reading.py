@@ -17,10 +17,10 @@ from bridge.dump.block import Block
 from bridge.dump.candump import CandumpReader
 from bridge.dump.opening import damage, head, opened, shown
 from bridge.dump.problems import Problems
-from bridge.dump.selection import EVERYTHING, Selection, selected
+from bridge.dump.selection import ABSOLUTE_S, EVERYTHING, Selection, selected
 from bridge.errors import ConfigError, did_you_mean
 
-__all__ = ["EVERYTHING", "Selection", "read"]
+__all__ = ["ABSOLUTE_S", "EVERYTHING", "Selection", "read"]
 
 CHUNK_BYTES = 1 << 20
 
