@@ -140,10 +140,13 @@ def _parts(dialect: str, message: Message, frames: _Frames) -> Iterator[Part]:
         yield _part(dialect, message, None, frames)
         return
     selector = next(one for one in message.signals if one.name == message.selector)
-    pages = np.where(frames.length >= selector.needs, _raw(selector, frames).astype(np.int64), NO_PAGE)
+    pages = _raw(selector, frames).astype(np.int64)
+    known = (frames.length >= selector.needs) & np.isin(
+        pages, [page for page in message.pages if page is not None]
+    )
+    pages = np.where(known, pages, NO_PAGE)
     for page in np.unique(pages).tolist():
-        known = page if page in message.pages else None
-        yield _part(dialect, message, known, frames.take(pages == page))
+        yield _part(dialect, message, None if page == NO_PAGE else page, frames.take(pages == page))
 
 
 def _part(dialect: str, message: Message, page: int | None, frames: _Frames) -> Part:
@@ -197,8 +200,8 @@ def _scaled(number: Floats, signal: Signal) -> Floats:
         return np.round(number * signal.scale + signal.offset, ROUNDED_DECIMALS)
     if (factor := int(scale * whole)) != 1:
         number *= factor
-    if added := int(offset * whole):
-        number += added
+    if factor < 0 or offset:
+        number += int(offset * whole)  # of -0.0 it makes 0.0
     if whole != 1:
         number /= whole
     return number

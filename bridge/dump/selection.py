@@ -42,7 +42,7 @@ def selected(blocks: Iterable[Block], selection: Selection) -> Iterator[Block]:
     """The wanted frames. Raises ConfigError if times are asked for of a log that has none."""
     first_s: float | None = None
     for block in blocks:
-        if first_s is None and selection.timed:
+        if first_s is None and selection.timed and len(block):
             first_s = float(block.time_s[0])
             if np.isnan(first_s):
                 raise ConfigError(f"{block.source}: has no times, so none can be chosen")
