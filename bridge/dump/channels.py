@@ -26,19 +26,23 @@ def on_channel(block: Block, name: str) -> Block:
     return block.take(block.channel == block.channels.index(name))
 
 
+def begun(blocks: Iterable[Block]) -> tuple[list[str], Iterator[Block]]:
+    """The channels of the dump's beginning, and all blocks again; no channel if there is no frame."""
+    rest = iter(blocks)
+    first = next((block for block in rest if len(block)), None)
+    return ([], iter(())) if first is None else (channels_of(first), chain([first], rest))
+
+
 def one_channel(blocks: Iterable[Block], wanted: str | None) -> tuple[list[str], Iterator[Block]]:
     """The channels of the dump's beginning, and the blocks of the wanted one; of the first, if none is.
 
     Raises ConfigError if the beginning knows no such channel.
     """
-    rest = iter(blocks)
-    first = next((block for block in rest if len(block)), None)
-    if first is None:
-        return [], iter(())
-    there = channels_of(first)
+    there, whole = begun(blocks)
     if wanted is not None and wanted not in there:
-        raise ConfigError(
-            f"no channel {wanted!r} in the dump; it has {', '.join(there)}{did_you_mean(wanted, there)}"
-        )
+        known = ", ".join(there) or "none"
+        raise ConfigError(f"no channel {wanted!r} in the dump; it has {known}{did_you_mean(wanted, there)}")
+    if not there:
+        return there, whole
     name = wanted or there[0]
-    return there, (on_channel(block, name) for block in chain([first], rest))
+    return there, (on_channel(block, name) for block in whole)
