@@ -22,7 +22,7 @@ from bridge.errors import ConfigError, did_you_mean
 
 __all__ = ["ABSOLUTE_S", "EVERYTHING", "Selection", "read"]
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 21
 
 
 def read(

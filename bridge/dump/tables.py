@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.dump.block import Block, Floats, id_text
+from bridge.dump.block import Block, Floats, id_text, key_of
 from bridge.dump.decoding import Decoding, Part
 from bridge.dump.meaning import whole
 from bridge.errors import ConfigError
@@ -115,22 +115,24 @@ class _Tables:
         self.options: dict[str, Any] = {
             "compression": {name: "none" if name == "t" else "snappy" for name in types},
             "use_dictionary": [name for name in types if name not in {"t", "line"}],
+            "write_statistics": ["t", "id", "dialect", "message"],
             "column_encoding": {"t": "PLAIN", "line": "DELTA_BINARY_PACKED"},
         }
+        self._words: dict[str, pa.Array] = {}
         self._nothing = {name: pa.nulls(0, kind) for name, kind in types.items()}
 
     def arrays(self, block: Block, part: Part) -> Arrays:
         """The columns of one part that have values."""
         import pyarrow as pa
 
-        same = np.zeros(len(part.rows), np.int32)
+        count = len(part.rows)
         found = {
             "t": pa.array(block.time_s[part.rows], from_pandas=True),
             "line": pa.array(block.line[part.rows]),
-            "channel": _repeated(block.channels or ("",), block.channel[part.rows].astype(np.int32)),
-            "id": _repeated((id_text(int(block.key[part.rows[0]])),), same),
-            "dialect": _repeated((part.dialect,), same),
-            "message": _repeated((part.message.name,), same),
+            "channel": self._channels(block, part),
+            "id": self._same(id_text(key_of(part.message.can_id, extended=part.message.extended)), count),
+            "dialect": self._same(part.dialect, count),
+            "message": self._same(part.message.name, count),
         }
         for name, texts in part.texts.items():
             found[name] = pa.array(texts, pa.string(), from_pandas=True)
@@ -149,6 +151,17 @@ class _Tables:
             chunks = [part.get(name, nothing[:count]) for part, count in zip(parts, counts, strict=True)]
             columns.append(pa.chunked_array(chunks))
         return pa.Table.from_arrays(columns, schema=self.schema)
+
+    def _channels(self, block: Block, part: Part) -> pa.Array:
+        if len(block.channels) == 1:
+            return self._same(block.channels[0], len(part.rows))
+        return _repeated(block.channels, block.channel[part.rows].astype(np.int32))
+
+    def _same(self, word: str, count: int) -> pa.Array:
+        """A word so many times; shared, because that is what most such columns are."""
+        if word not in self._words or len(self._words[word]) < count:
+            self._words[word] = _repeated((word,), np.zeros(count, np.int32))
+        return self._words[word][:count]
 
     def _nulls(self, name: str, count: int) -> pa.Array:
         """At least so many; shared, because most of a table is nothing."""
@@ -190,7 +203,7 @@ class _Waiting:
 def _repeated(words: Sequence[str], which: NDArray[np.int32]) -> pa.Array:
     import pyarrow as pa
 
-    return pa.DictionaryArray.from_arrays(pa.array(which), pa.array(words, pa.string()))
+    return pa.DictionaryArray.from_arrays(pa.array(which), pa.array(words, pa.string()), safe=False)
 
 
 def _array(kind: str, values: Floats) -> pa.Array:
