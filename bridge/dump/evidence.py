@@ -55,12 +55,12 @@ def ids(tongue: Tongue, found: Survey, claimed: Mapping[int, int]) -> Iterator[E
         vital = sorted(tongue.vital - found.seen.keys())
         if vital:
             yield Evidence(ABSENT_VITAL * len(vital), f"without {_ids(vital)}, which inverters live on")
-        other = sorted(_expected(tongue) - tongue.vital - found.seen.keys())
+        other = sorted(usual(tongue) - tongue.vital - found.seen.keys())
         if other and not battery.keys() <= tongue.vital:  # else somebody cut out the frames that matter
             yield Evidence(ABSENT * len(other), f"without {_ids(other)}, usual with it")
 
 
-def _expected(tongue: Tongue) -> frozenset[int]:
+def usual(tongue: Tongue) -> frozenset[int]:
     """What all of its profiles send in every cycle, beyond numbers that are nice to have.
 
     Of a look-alike, which has no profile, all that says anything.
@@ -272,8 +272,7 @@ def other_order(signal: Signal, data: Bytes) -> Floats:
     swapped = ((bits & 0xFF) << 8) | (bits >> 8)
     if signal.signed:
         swapped = np.where(swapped >= 0x8000, swapped - 0x10000, swapped)
-    found: Floats = swapped * signal.scale + signal.offset
-    return found
+    return np.asarray(swapped * signal.scale + signal.offset, np.float64)
 
 
 def _ids(keys: Iterable[int]) -> str:

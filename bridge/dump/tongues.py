@@ -58,10 +58,12 @@ class Tongue:
 
     @property
     def vital(self) -> frozenset[int]:
-        """Keys of the frames that an inverter lives on."""
-        return frozenset(
-            key for key, one in self.battery.items() if VITAL & {signal.name for signal in one.signals}
-        )
+        """Keys of the frames that an inverter lives on: the first that carries each of `VITAL`."""
+        first: dict[str, int] = {}
+        for key, message in self.battery.items():
+            for signal in message.signals:
+                first.setdefault(signal.name, key)
+        return frozenset(key for name, key in first.items() if name in VITAL)
 
     @property
     def sent(self) -> frozenset[int]:
