@@ -1,7 +1,7 @@
 """`packbridge dump VERB`: questions to a CAN dump. Every verb is a file, `dump_VERB.py`.
 
-The folder is the list. A verb's file has a function of the verb's name and the EPILOG of its help page, or an `app` if it has verbs
-of its own; it imports what is heavy only when it runs.
+The folder is the list. A verb's file has a function of the verb's name and the EPILOG of its help page,
+or an `app` if it has verbs of its own; it imports what is heavy only when it runs.
 """
 
 from __future__ import annotations
