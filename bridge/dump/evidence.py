@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bridge.dump import columns
-from bridge.dump.block import Bytes, Floats, id_text
+from bridge.dump.block import Bytes, Floats, Mask, id_text
 from bridge.dump.survey import Seen, Survey, of_keys
 from bridge.dump.tongues import Tongue
 from bridge.sinks.layout import FRAME_BYTES, Kind, Signal
@@ -283,3 +283,29 @@ def _ids(keys: Iterable[int]) -> str:
 
 def _hex(data: bytes) -> str:
     return data.rstrip(b"\0").hex(" ").upper() or "00"
+
+
+# Narrower than RANGES: a swapped byte must not be explained by chance.
+USUAL: Mapping[str, tuple[float, float]] = {
+    "charge_voltage_limit_v": (10, 900),
+    "discharge_voltage_limit_v": (8, 900),
+    "voltage_v": (8, 900),
+    "soc_pct": (1, 100),
+    "soh_pct": (10, 100),
+    "cell_max_v": (1.5, 4.5),
+    "cell_min_v": (1.5, 4.5),
+    "charge_current_limit_a": (0, 600),
+    "discharge_current_limit_a": (0, 600),
+}
+
+
+def explained_by_order(signal: Signal, values: Floats, data: Bytes) -> Mask:
+    """Where a value is impossible, and would be usual with its two bytes swapped."""
+    if signal.name not in USUAL or signal.length != 16 or signal.shift % 8:
+        return np.zeros(len(values), np.bool_)
+    (lowest, highest), (low, high) = RANGES[signal.name], USUAL[signal.name]
+    bad: Mask = (values < lowest) | (values > highest)
+    if bad.any():
+        swapped = other_order(signal, data)
+        bad &= (swapped >= low) & (swapped <= high)
+    return bad

@@ -85,6 +85,11 @@ class Linter:
         self._found: dict[tuple[str, str], Finding] = {}
         self._waiting: list[Block] = []
 
+    @property
+    def begin_s(self) -> float | None:
+        """The time of the first frame; None where the log has none."""
+        return _time(self._carried.first_s)
+
     def add(self, block: Block) -> None:
         """The next frames. They wait until there are enough, or the next file begins."""
         if self._waiting and self._waiting[0].source != block.source:
@@ -164,7 +169,7 @@ def _show(finding: Finding, hits: Hits, view: View) -> None:
     finding.frame = f"{id_text(int(block.key[row : row + 1][0]))}#{data}"
 
 
-def _time(time_s: float) -> float | None:
+def _time(time_s: float | np.floating) -> float | None:
     return None if np.isnan(time_s) else float(time_s)
 
 

@@ -20,7 +20,7 @@ class Seen:
     """One identifier. lengths: frames by data bytes. data, length: samples, as in a block.
 
     varied: the bits that were not the same in all frames, as 8 bytes. first_s, last_s: NaN where the
-    log has no times. gaps_s: between neighbouring frames, the first of them.
+    log has no times. gaps_s: between neighbouring frames, the first of them; longest_gap_s: of all.
     """
 
     key: int
@@ -33,6 +33,7 @@ class Seen:
     length: Bytes
     varied: Bytes
     gaps_s: list[Floats] = field(default_factory=list)
+    longest_gap_s: float = 0.0
 
     @property
     def period_s(self) -> float | None:
@@ -63,9 +64,12 @@ class Seen:
     def _time(self, times_s: Floats) -> None:
         if np.isnan(times_s[0]):
             return
+        whole = times_s if np.isnan(self.last_s) else np.concatenate(([self.last_s], times_s))
+        gaps_s = np.diff(whole)
+        if len(gaps_s):
+            self.longest_gap_s = max(self.longest_gap_s, float(gaps_s.max()))
         if sum(map(len, self.gaps_s)) < KEPT_GAPS:
-            whole = times_s if np.isnan(self.last_s) else np.concatenate(([self.last_s], times_s))
-            self.gaps_s.append(np.diff(whole[: KEPT_GAPS + 1]))
+            self.gaps_s.append(gaps_s[:KEPT_GAPS].copy())
         self.first_s = float(times_s[0]) if np.isnan(self.first_s) else self.first_s
         self.last_s = float(times_s[-1])
 

@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from bridge.dump.evidence import RANGES, other_order
+from bridge.dump.evidence import USUAL, explained_by_order, other_order
 from bridge.dump.rule import Hits, Memory, Rule, Severity, where
-from bridge.dump.view import View
-
-USUAL = {  # narrower than what can be: a swapped byte must not be explained by chance
-    "charge_voltage_limit_v": (10, 900),
-    "discharge_voltage_limit_v": (8, 900),
-    "voltage_v": (8, 900),
-    "soc_pct": (1, 100),
-    "soh_pct": (10, 100),
-    "cell_max_v": (1.5, 4.5),
-    "cell_min_v": (1.5, 4.5),
-    "charge_current_limit_a": (0, 600),
-    "discharge_current_limit_a": (0, 600),
-}
+from bridge.dump.view import Series, View
 
 
 def look(view: View, memory: Memory) -> Iterator[Hits]:
     """Each value of two whole bytes against what it may be, in both orders."""
-    for name, (low, high) in USUAL.items():
+    for name in USUAL:
         series = view.series(name)
-        if series is None or series.signal.length != 16 or series.signal.shift % 8:
+        if series is None:
             continue
-        lowest, highest = RANGES[name]
-        bad = (series.values < lowest) | (series.values > highest)
-        if not bad.any():
-            continue
-        swapped = other_order(series.signal, series.frames.data)
         yield from where(
             name,
             series.frames,
-            bad & (swapped >= low) & (swapped <= high),
-            "{0} is {1:g} {2}; with its bytes the other way round {3:g}",
-            series.signal.name,
+            explained_by_order(series.signal, series.values, series.frames.data),
+            "{} is {:g} {}; with its bytes the other way round {:g}",
+            name,
             series.values,
             series.signal.unit,
-            swapped,
+            _swapped(series),
         )
+
+
+def _swapped(series: Series) -> Callable[[int], object]:
+    return lambda row: other_order(series.signal, series.frames.data[row : row + 1])[0]
 
 
 RULE = Rule(

@@ -23,7 +23,7 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
             on = (series.values == allowed) if allowed else (series.values < 0.5)
             for found, what in (
                 (~on & (limit_a > NOTHING_A), f"{direction} is not allowed, with a limit of"),
-                (on & (limit_a <= 0), f"{direction} is allowed, with a limit of"),
+                (on & (limit_a == 0), f"{direction} is allowed, with a limit of"),
             ):
                 yield from where(
                     name,

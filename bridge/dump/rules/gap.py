@@ -24,7 +24,7 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
         least_s = max(LATE * period_s, GENUINE_S)
         upper_s = max(profile.comm_fault_s, 2.5 * period_s) if vital else float("inf")
         hits = where(
-            frames.name,
+            "battery" if vital else "other frames",
             frames,
             (frames.gap_s > least_s) & (frames.gap_s < upper_s),
             "{0:.2f} s without {1}, which should come each {2:g} s",

@@ -20,7 +20,7 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
             limit_s = max(profile.comm_fault_s, 2.5 * period_s)
             shown = f", which it shows as {profile.comm_fault_shown}" if profile.comm_fault_shown else ""
             yield from where(
-                frames.name,
+                "battery",
                 frames,
                 frames.gap_s >= limit_s,
                 "{0:.2f} s without {1}: the inverter reports a loss of its battery{2}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.dump.evidence import RANGES
+from bridge.dump.evidence import RANGES, explained_by_order
 from bridge.dump.rule import Hits, Memory, Rule, Severity, where
 from bridge.dump.view import View
 
@@ -23,7 +23,9 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
             yield from where(
                 name,
                 series.frames,
-                ((series.values < low) | (series.values > high)) & (series.values != 0),
+                ((series.values < low) | (series.values > high))
+                & (series.values != 0)
+                & ~explained_by_order(series.signal, series.values, series.frames.data),
                 "{0} is {1:g} {2}",
                 series.signal.name,
                 series.values,
