@@ -69,9 +69,9 @@ def whatif(
         if not there:
             raise ConfigError("there is no frame in it that is wanted")
         roles = roles_of(loaded, there, dict(_pair(word) for word in mapped))
-        for note in roles.notes:
-            typer.echo(note, err=True)
         outcome = played(blocks, roles, warm_up_s=warm_up)
+    for note in outcome.notes:
+        typer.echo(note, err=True)
     if as_json:
         for news in outcome.news:
             typer.echo(json.dumps(news.record()))

@@ -38,15 +38,15 @@ def cast(config: Config, channels: Sequence[str], mapped: Mapping[str, str]) -> 
     """Who is who. mapped: channels of the configuration to those of the dump. Raises ConfigError."""
     notes: list[str] = []
     on_can = [pack for pack in config.packs if kind_of(pack.port) == "can"]
-    places = {one.link: one.channel for one in config.inverters}
-    places |= {pack.link: can_place(pack.port)[1] for pack in on_can}
+    places = {pack.link: can_place(pack.port)[1] for pack in on_can}
+    places |= {one.link: one.channel for one in config.inverters}
     found, problems = _channels(places, channels, mapped)
     if problems:
         raise ConfigError(*problems)
     if not on_can:
         bus = found[config.inverters[0].link]
         config = _with_stand_in(config)
-        found[config.packs[0].link] = bus
+        found = {config.packs[0].link: bus, **found}
         notes.append(_stand_in_note(config.packs[0], bus))
     elif len(on_can) < len(config.packs):
         silent = ", ".join(pack.name for pack in config.packs if pack not in on_can)

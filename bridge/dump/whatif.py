@@ -3,15 +3,16 @@
 The engine is the gateway's own, in shadow mode: it hears the packs, decides, and what it would send is
 compared with what was sent. Two things make a dump a world to live in: packs that are asked questions
 answer as they last answered the same question in the dump, if that is not long ago; and before the dump
-begins, its first seconds are lived through for so long that limits have risen and nothing is still settling,
-as it is for a gateway that has been running.
+begins, its first half minute is lived through for so long that limits have risen and nothing is still
+settling, as it is for a gateway that has been running. Of a dump that is shorter than that, limits rise at
+once: to repeat a few frames for minutes would look like a BMS that hangs.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from bridge import profiles
@@ -26,8 +27,10 @@ from bridge.shadow import Shadow
 from bridge.sinks.can import CanSink
 from bridge.status import reason
 
-FIRST_S = 10.0  # of the dump, lived through before it: the slowest batteries repeat all in this time
+FIRST_S = 30.0  # of the dump, lived through before it: longer than what counts as a BMS that hangs
 LEAST_ROUND_S = 1.0
+SHORT_WARM_UP_S = 15.0  # shorter than that
+AT_ONCE_PCT_PER_S = 1e6
 REPLY_S = 0.02
 ANSWER_WITHIN_S = 1.0
 ANSWER_AGE_S = 10.0  # an older answer is none: the pack had fallen silent
@@ -106,13 +109,20 @@ def whatif(blocks: Iterable[Block], roles: Cast, *, warm_up_s: float | None = No
     """Play a dump to a configuration. warm_up_s: None takes as long as its limits need to rise."""
     frames = timed(blocks)
     begun = list(_first(frames))
-    stage = _Stage(roles)
     if not begun:
-        return stage.outcome
-    warm_s = _rising_s(roles) if warm_up_s is None else warm_up_s
-    stage.warm_up(begun, warm_s)
+        return Outcome(roles.notes)
+    if warm_up_s is None and begun[-1][0] - begun[0][0] < FIRST_S:
+        roles, warm_up_s = _hurried(roles), SHORT_WARM_UP_S
+    stage = _Stage(roles)
+    stage.warm_up(begun, _rising_s(roles) if warm_up_s is None else warm_up_s)
     stage.play(chain(begun, frames))
     return stage.finish()
+
+
+def _hurried(roles: Cast) -> Cast:
+    bank = replace(roles.config.bank, rise_after_s=0.0, rise_pct_per_s=AT_ONCE_PCT_PER_S)
+    note = f"the dump is shorter than {FIRST_S:g} s: limits rise at once here"
+    return replace(roles, config=replace(roles.config, bank=bank), notes=(*roles.notes, note))
 
 
 def timed(blocks: Iterable[Block]) -> Iterator[Timed]:
@@ -200,6 +210,9 @@ class _Stage:
         outcome.rows = self._shadow.summary()
         outcome.heard = {name: one.frames for name, one in self._shadow.comparisons.items()}
         outcome.samples += self._samples()
+        for link, answers in self._asked.items():
+            if unknown := answers.never_answered():
+                outcome.notes = (*outcome.notes, _unknown_note(link, unknown))
         status = {name: sink.status(self._now) for name, sink in gateway.sinks.items()}
         outcome.silent = {name: one.silent for name, one in status.items() if one.silent is not None}
         if gateway.decision is not None:
@@ -265,12 +278,20 @@ class _Stage:
         self.outcome.news.append(News(self._now - self._offset_s, report, because))
 
 
+def _unknown_note(link: str, questions: int) -> str:
+    return (
+        f"{link}: {questions} questions that we would ask nobody asks in the dump (what a BMS is set to is "
+        "asked for seldom); the answers could make limits lower than these"
+    )
+
+
 class _Answers:
     """What a bus said to each question that we, too, would ask."""
 
     def __init__(self) -> None:
         self._to: dict[CanFrame, tuple[float, list[CanFrame]]] = {}
         self._open: CanFrame | None = None
+        self._answered: set[CanFrame] = set()
 
     def note(self, frame: CanFrame, now: float) -> None:
         """A frame of the dump: a question that we know, or part of the answer to the last one."""
@@ -279,6 +300,11 @@ class _Answers:
             self._to[frame] = now, []
         elif self._open is not None and now - self._to[self._open][0] <= ANSWER_WITHIN_S:
             self._to[self._open][1].append(frame)
+            self._answered.add(self._open)
+
+    def never_answered(self) -> int:
+        """How many of our questions have no answer in the dump."""
+        return len(self._to.keys() - self._answered)
 
     def to(self, question: CanFrame, now: float) -> list[CanFrame]:
         """The last answer to a question, if it is not old; the question is known from now on."""
