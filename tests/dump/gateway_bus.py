@@ -15,9 +15,14 @@ from bridge.protocols.contract import Options, Talker, load
 from bridge.sinks.can import CanSink
 from tests.dump.bus import START_S, Timed
 
-BEFORE_S = 200  # it has been running for so long when the recording starts
+BEFORE_S = 60  # it has been running for so long when the recording starts
 
 RACK = """
+[bank]
+ready_within_s = 5
+rise_after_s = 1
+rise_pct_per_s = 50
+
 [packs.rack]
 bms = "{bms}"
 port = "can:can1"
