@@ -30,6 +30,7 @@ HEADS = {
     "dialect": "dialects",
     "identifier": "identifiers that only one has, with the number of frames",
     "period": "periods (median)",
+    "gap": "longest gaps",
     "length": "data bytes",
     "text": "texts",
     "constant": "constants",
@@ -106,6 +107,8 @@ def _placed(found: Compared) -> str:
     read_as = f"read as {found.tongue.shown}" if found.tongue else "in no common dialect"
     if found.offset is None:
         return read_as
+    if found.begin_s is None:
+        return f"{read_as}; not both have times, so frames were counted"
     by = f", where {', '.join(found.offset.by)} agree best" if found.offset.by else ""
     return (
         f"{read_as}; the second moved by {found.offset.seconds:+.2f} s{by}; {found.common_s:.0f} s in common"

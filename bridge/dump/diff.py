@@ -20,6 +20,7 @@ from bridge.sinks.layout import TEXTS, Kind, Message, Signal
 GUESSED_FROM = 200_000  # frames
 APART = 1.25  # times the period of the other
 ENOUGH_GAPS = 5
+GAP_S, GAPS = 2.0, 2.0  # a longest gap is told from here, and from so many of the other's
 STEPS = 1.01  # of a signal, and a little more for what floats are worth
 NEIGHBOURS = 2  # short times; two loggers never cut time at the same places
 
@@ -61,7 +62,8 @@ class Difference:
 class Compared:
     """Two dumps beside each other. tongue: what both were read as; None if nothing fits both.
 
-    common_s: for how long both are there, laid upon each other; None where there is no time.
+    common_s: for how long both are there, laid upon each other. begin_s: of the first; None where one of
+    them has no times: then the frames of each identifier were counted instead.
     """
 
     differences: tuple[Difference, ...]
@@ -112,7 +114,7 @@ def compare(first: Side, second: Side, align: Align = Align.AUTO, tongue: Tongue
         moved = offset(traces[0], traces[1], align)
         signals, common_s = _signals(traces[0], traces[1], moved)
         differences += signals
-        begin_s = traces[0].begin_s if traces[0].timed else None
+        begin_s = traces[0].begin_s if traces[0].timed and traces[1].timed else None
     return Compared(
         differences=tuple(differences), tongue=tongue, offset=moved, common_s=common_s, begin_s=begin_s
     )
@@ -164,6 +166,15 @@ def _periods(one: Seen, other: Seen) -> Iterator[Difference]:
     first_s, second_s = one.period_s, other.period_s
     if not first_s or not second_s or min(one.count, other.count) <= ENOUGH_GAPS:
         return
+    gaps_s = sorted((one.longest_gap_s, other.longest_gap_s))
+    if gaps_s[1] > GAP_S and gaps_s[1] > GAPS * max(gaps_s[0], first_s, second_s):
+        yield Difference(
+            kind="gap",
+            about=id_text(one.key),
+            first=round(one.longest_gap_s, 2),
+            second=round(other.longest_gap_s, 2),
+            unit="s",
+        )
     if not 1 / APART <= second_s / first_s <= APART:
         yield Difference(
             kind="period",
@@ -186,13 +197,13 @@ def _bits(one: Seen, other: Seen, message: Message | None) -> Iterator[Differenc
             said = [columns.text(signal, seen.data[-1]) for seen in (one, other)]
             yield from _unlike("text", signal.name, said)
         elif signal.kind is Kind.CONSTANT and signal.length > 1:
-            known = [f"{int(columns.raw(signal, seen.data)[-1]):X}" for seen in (one, other)]
+            known = [f"0x{int(columns.raw(signal, seen.data)[-1]) & signal.mask:X}" for seen in (one, other)]
             yield from _unlike("constant", f"{signal.name} in {id_text(one.key)}", known)
         elif signal.kind is not Kind.QUANTITY or signal.length == 1:
             ever = [_ever(seen, _mask(signal), _lowest(_mask(signal))) for seen in (one, other)]
             yield from _unlike("bit", f"{signal.name} in {id_text(one.key)}", ever)
     for byte in range(8):
-        ever = [_ever(seen, rest & (0xFF << 8 * byte), 8 * byte) for seen in (one, other)]
+        ever = [_ever(seen, rest & (0xFF << 8 * byte), 8 * byte, "0x{:02X}") for seen in (one, other)]
         yield from _unlike("byte", f"{id_text(one.key)} byte {byte}", ever)
 
 
@@ -201,11 +212,11 @@ def _unlike(kind: str, about: str, values: list[str]) -> Iterator[Difference]:
         yield Difference(kind=kind, about=about, first=values[0], second=values[1])
 
 
-def _ever(seen: Seen, mask: int, shift: int = 0) -> str:
+def _ever(seen: Seen, mask: int, shift: int, form: str = "{}") -> str:
     """What some bits were: a number, or that they were not always the same."""
     varied = int.from_bytes(seen.varied.tobytes(), "little") & mask
     word = int.from_bytes(seen.data[0].tobytes(), "little") & mask
-    return "varies" if varied else f"{word >> shift:X}"
+    return "varies" if varied else form.format(word >> shift)
 
 
 def _lowest(mask: int) -> int:
@@ -239,7 +250,7 @@ def _signal(
     apart = other - course
     low, high = _around(other, np.fmin), _around(other, np.fmax)
     least = np.where(course < low, low - course, np.where(course > high, course - high, 0.0))
-    differs = np.nan_to_num(least) > STEPS * abs(signal.scale)
+    differs = (np.nan_to_num(least) > STEPS * abs(signal.scale)) & ~np.isnan(apart)
     if not differs.any():
         return []
     worst = int(np.argmax(np.where(differs, least, -1)))

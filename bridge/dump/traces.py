@@ -18,13 +18,14 @@ HELD_S = 15.0  # a value stands for so long, unless it is said again
 class Traces:
     """The signals of one dialect in one dump.
 
-    width_s: of one of the short times. begin_s: of the first. Where a log has no times, each
-    identifier's frames are counted instead, one a second.
+    width_s: of one of the short times. begin_s, end_s: of the first frame and the last. Where a log has
+    no times, each identifier's frames are counted instead, one a second.
     """
 
     def __init__(self, tongue: Tongue) -> None:
         self.width_s = FINEST_S
         self.begin_s = float("nan")
+        self.end_s = 0.0
         self.timed = True
         self.signals: dict[str, Signal] = {}
         self._values: dict[str, Floats] = {}
@@ -44,6 +45,7 @@ class Traces:
             if message is None:
                 continue
             time_s = block.time_s[rows] if self.timed else self._counted(key, len(rows))
+            self.end_s = max(self.end_s, float(time_s.max()))
             data, length = np.ascontiguousarray(block.data[rows]), block.length[rows]
             for signal in message.signals:
                 if signal.page is None and signal.kind not in TEXTS:
@@ -51,8 +53,9 @@ class Traces:
 
     def course(self, name: str) -> Floats:
         """A signal in each of the times, held while nothing newer was said; NaN where it is not known."""
-        values = self._values[name]
-        return held(values, round(HELD_S / self.width_s))
+        course = held(self._values[name], round(HELD_S / self.width_s))
+        course[int((self.end_s - self.begin_s) / self.width_s) + 1 :] = np.nan
+        return course
 
     @property
     def names(self) -> frozenset[str]:
