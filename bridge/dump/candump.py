@@ -24,11 +24,12 @@ WIDTH = 80  # of the widest row; the longest plain line has 71 letters
 WORD = 8
 SHAPES = 32  # more than anybody has channels: beyond, lines are read one by one
 NEWLINE, RETURN, SPACE, LETTER_R, LETTER_T = b"\n\r RT"
-PLAIN = re.compile(rb"(\((\d{1,11})\.\d{6}\) (\S{1,15}) )([0-9A-Fa-f]{8}|[0-9A-Fa-f]{3})#")
+PLAIN = re.compile(rb"(\((\d{1,10})\.\d{6}\) ([!-~]{1,15}) )([0-9A-Fa-f]{8}|[0-9A-Fa-f]{3})#")
+EXACT_S = 9e9  # below it microseconds are whole numbers of a float
 FRACTION_DIGITS = 6
 NOT_HEX = 0x100
 PAIR_VALUES = 1 << 16  # of two letters
-PASSED_OVER = re.compile(rb"\s*(#.*)?")
+PASSED_OVER = re.compile(rb"\s*(#.*)?|\t.*", re.DOTALL)  # what candump -e explains is on a line below
 
 Words = NDArray[np.uint64]
 
@@ -126,9 +127,9 @@ class _Lines:
         good = (pairs >= 0) & (pairs <= 2 * DATA_BYTES) & (pairs & 1 == 0)
         length = np.where(good, pairs >> 1, 0)
         data = _data(text, shape.data_at, length)
-        good &= ~np.isnan(time_s) & ((data[:, 0] | data[:, 1]) & np.uint64(0xFF00FF00FF00FF00) == 0)
+        good &= (time_s < EXACT_S) & ((data[:, 0] | data[:, 1]) & np.uint64(0xFF00FF00FF00FF00) == 0)
         can_id, flags = _identifiers(written, shape.id_digits)
-        good &= written < (STANDARD_IDS if shape.id_digits == 3 else NOT_HEX << 24)
+        good &= written < (STANDARD_IDS if shape.id_digits == 3 else 1 << 32)
         everything = len(at) == len(self.read)  # then a slice does, which is quicker
         where = slice(None) if everything else at
         self.time_s[where] = time_s
@@ -259,13 +260,16 @@ def _decimal(text: Bytes, at: int, digits: int) -> NDArray[np.float64]:
 
 
 def _hex(text: Bytes, at: int, digits: int) -> NDArray[np.int64]:
-    """A number of 3 or 8 digits; too large if they are none."""
+    """A number of 3 or 8 digits; 2 ** 32 or more if they are none."""
     pairs, ones = _hex_tables()
-    total = pairs[_pair(text, at)].astype(np.int64)
-    for place in range(at + 2, at + digits - 1, 2):
-        more = pairs[_pair(text, place)]
-        total = (total << 8) + more + ((more & NOT_HEX).astype(np.int64) << 32)
-    return total << 4 | ones[text[:, at + digits - 1]] if digits % 2 else total
+    total = np.zeros(len(text), np.int64)
+    for place in range(at, at + digits - 1, 2):
+        more = pairs[_pair(text, place)].astype(np.int64)
+        total = (total << 8) + more + ((more & NOT_HEX) << 32)
+    if digits % 2:
+        last = ones[text[:, at + digits - 1]].astype(np.int64)
+        total = (total << 4) + last + ((last & NOT_HEX) << 32)
+    return total
 
 
 def _data(text: Bytes, at: int, length: Integers) -> Words:

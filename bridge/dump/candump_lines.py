@@ -4,6 +4,7 @@
     (1436509052.249713) can0 123##1A0B0  123#R8  20000004#0004000000000000
      can0  351   [8]  30 02 E8 03 DC 05 CC 01   '0.......'  on the screen
      (000.100000)  can0  RX - -  18FF0001   [2]  11 22     with -t and -x
+     can0  351   [2]  02`30                     with -S: the last byte first
 
 Source: linux-can/can-utils, lib.c and candump.c; frames alone (`351#11`) are cansend's.
 """
@@ -31,7 +32,7 @@ LOGGED = re.compile(
 SHOWN = re.compile(
     TIME + r"(?:(?P<channel>\S+)\s+)?(?:(?P<way>[RT])X\s+\S+\s+\S+\s+)?"
     r"(?P<id>[0-9A-Fa-f]{3}|[0-9A-Fa-f]{8})\s+(?:\[(?P<length>\d{1,2})\]|\{[0-9A-Fa-f]\})"
-    r"(?P<data>\s+remote request|(?:\s+[0-9A-Fa-f]{2})*)"
+    r"(?P<data>\s+remote request|(?:[\s`]+[0-9A-Fa-f]{2})*)"
     r"(?:\s+ERRORFRAME|\s+'.*)?"
 )
 
@@ -69,7 +70,8 @@ def _logged(found: re.Match[str]) -> Line | None:
 def _shown(found: re.Match[str]) -> Line | None:
     if "remote" in found["data"]:
         return _line(found, REMOTE, int(found["length"] or 0), b"")
-    data = bytes.fromhex(found["data"])
+    swapped = "`" in found["data"]  # candump -S: the last byte first
+    data = bytes.fromhex(found["data"].replace("`", " "))[:: -1 if swapped else 1]
     if len(data) != int(found["length"] or len(data)):
         return None  # cut, or continued on the next line
     return _line(found, FD if len(data) > CLASSIC_BYTES else 0, len(data), data)

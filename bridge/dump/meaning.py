@@ -14,6 +14,7 @@ from bridge.dump.decoding import Decoding, Part
 from bridge.sinks.layout import Kind, Message, Signal, Value
 
 INDENT = " " * 4
+PADDING = "\0 "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,5 +228,5 @@ def _said(signal: Signal, value: Value) -> str:
     if isinstance(value, bool):
         return f"{signal.name} {'yes' if value else 'no'}"
     if isinstance(value, str):
-        return f"{signal.name} {value!r}"
+        return f"{signal.name} {value.rstrip(PADDING)!r}"
     return f"{signal.name} {value}{f' {signal.unit}' if signal.unit else ''}"

@@ -15,8 +15,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
+from bridge.dump.opening import as_text
 from bridge.dump.problems import Problems
 from bridge.dump.rows import Numbered, line_of
 from bridge.errors import ConfigError
@@ -24,6 +25,7 @@ from bridge.errors import ConfigError
 if TYPE_CHECKING:
     import can
 
+OBJECT_HEAD, PADDING_MAX = 16, 3  # bytes of BLF
 UNREADABLE = (
     ValueError, LookupError, TypeError, ArithmeticError, NotImplementedError, AttributeError,
     struct.error, binascii.Error, zlib.error, EOFError,
@@ -63,21 +65,21 @@ HEADS = {
 }
 
 
-def text_rows(form: str, stream: IO[bytes], source: str, problems: Problems) -> Iterator[Numbered]:
+def text_rows(form: str, stream: io.BufferedReader, source: str, problems: Problems) -> Iterator[Numbered]:
     """The frames of a log in lines, with the numbers of their lines."""
     import can
 
     reader = {"asc": can.ASCReader, "csv": can.CSVReader, "trc": can.TRCReader}[form]
-    lines = _Lines(io.TextIOWrapper(stream, "utf-8-sig", errors="replace"), HEADS[form], source, problems)
-    while lines.rewound():
-        try:
-            for message in reader(cast(IO[str], lines)):
-                if (line := line_of(message)) is None:
-                    continue  # the line counts as passed over
-                lines.used = True
-                yield lines.number, line
-        except UNREADABLE:
-            continue  # the same
+    with as_text(stream) as text:
+        lines = _Lines(text, HEADS[form], source, problems)
+        while lines.rewound():
+            try:
+                for message in reader(cast(IO[str], lines)):
+                    if (line := line_of(message)) is not None:
+                        lines.used = True
+                        yield lines.number, line
+            except UNREADABLE:
+                continue  # what came of no line, or of half of one, counts as passed over
 
 
 @dataclass(slots=True)
@@ -151,16 +153,42 @@ def binary_rows(form: str, stream: io.BufferedReader, source: str, problems: Pro
         problems.add(source, 0, f"damaged: {error}")
 
 
+@dataclass(slots=True)
+class _Whole:
+    """A file that notices when less is left than is asked for: python-can's BLF reader does not."""
+
+    stream: io.BufferedReader
+    cut: bool = False
+
+    def read(self, count: int) -> bytes:
+        """So many bytes; cut, unless it ends before an object, or in what pads one."""
+        data = self.stream.read(count)
+        between = not data and count == OBJECT_HEAD
+        self.cut = self.cut or (len(data) < count and count > PADDING_MAX and not between)
+        return data
+
+    def close(self) -> None:
+        """Does nothing: who opened it closes it."""
+
+
 def _binary_reader(form: str, stream: io.BufferedReader) -> Iterator[can.Message]:
     import can
     from can.io.blf import BLFParseError
 
     if form == "blf":
+        whole = _Whole(stream)
         try:
-            yield from can.BLFReader(stream)
+            yield from can.BLFReader(cast(BinaryIO, whole))
         except BLFParseError as error:
             raise ValueError(str(error)) from error
+        if whole.cut:
+            raise EOFError("it ends within an object")
         return
     if importlib.util.find_spec("asammdf") is None:
         raise ConfigError("a log in MF4 needs asammdf: pip install 'packbridge[mf4]'")
-    yield from can.MF4Reader(stream if stream.seekable() else io.BytesIO(stream.read()))
+    from asammdf.blocks.utils import MdfException
+
+    try:
+        yield from can.MF4Reader(stream if stream.seekable() else io.BytesIO(stream.read()))
+    except MdfException as error:
+        raise ValueError(str(error)) from error

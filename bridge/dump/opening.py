@@ -29,6 +29,16 @@ def opened(path: str) -> Iterator[io.BufferedReader]:
         yield _unpacked(raw)
 
 
+@contextmanager
+def as_text(stream: io.BufferedReader) -> Iterator[io.TextIOWrapper]:
+    """The same as text; bytes that are none show as such. It stays open: who opened it closes it."""
+    text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace")
+    try:
+        yield text
+    finally:
+        text.detach()
+
+
 def head(stream: io.BufferedReader) -> bytes:
     """The first bytes, which stay to be read."""
     return stream.peek(HEAD_BYTES)
@@ -57,7 +67,9 @@ def _file(path: str) -> io.BufferedReader:
 def _unpacked(stream: io.BufferedReader) -> io.BufferedReader:
     magic = stream.peek(len(ZSTD))
     if magic.startswith(GZIP):
-        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)), BUFFER_BYTES)
+        return cast(
+            io.BufferedReader, gzip.GzipFile(fileobj=stream)
+        )  # buffered: gives what is before a damage
     if magic.startswith(ZSTD):
         try:
             import zstandard

@@ -10,28 +10,29 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import IO
 
 from bridge.dump.block import EXTENDED, SENT
 from bridge.dump.candump_lines import CLASSIC_BYTES, EXTENDED_IDS, STANDARD_IDS, Line
+from bridge.dump.opening import as_text
 from bridge.dump.problems import Problems
 from bridge.dump.rows import Numbered
 
 FIRST_BYTE = "D1"
 
 
-def rows(stream: IO[bytes], source: str, problems: Problems) -> Iterator[Numbered]:
+def rows(stream: io.BufferedReader, source: str, problems: Problems) -> Iterator[Numbered]:
     """The frames of the log, with the numbers of their lines."""
     columns: list[str] = []
-    for number, text in enumerate(io.TextIOWrapper(stream, "utf-8-sig", errors="replace"), start=1):
-        cells = text.strip().split(",")
-        if FIRST_BYTE in cells:
-            columns = cells
-        elif text.strip():
-            try:
-                yield number, _line(columns, cells)
-            except (ValueError, KeyError):
-                problems.add(source, number, text.strip())
+    with as_text(stream) as lines:
+        for number, text in enumerate(lines, start=1):
+            cells = text.strip().split(",")
+            if FIRST_BYTE in cells:
+                columns = cells
+            elif text.strip():
+                try:
+                    yield number, _line(columns, cells)
+                except (ValueError, KeyError):
+                    problems.add(source, number, text.strip())
 
 
 def _line(columns: list[str], cells: list[str]) -> Line:

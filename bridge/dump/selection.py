@@ -59,7 +59,7 @@ def time_of(text: str) -> float:
         return float(text)
     except ValueError:
         pass
-    if found := re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", text):
+    if found := re.fullmatch(r"(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", text):
         days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
         return days * 86400 + hours * 3600 + minutes * 60 + seconds
     try:
