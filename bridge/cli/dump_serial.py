@@ -128,8 +128,11 @@ def record(
     """
     from bridge.config import ports
     from bridge.dump.codecs import codec
+    from bridge.links.opening import kind_of
     from bridge.links.serial import SerialLink
 
+    if kind_of(port) != "serial":
+        raise ConfigError(f"{port}: only serial lines are recorded here; a bus is by packbridge dump record")
     if (fault := ports.fault(port, {"serial"})) is not None:
         raise ConfigError(fault)
     rate = baudrate or (codec(bms).spec.baudrate if bms else DEFAULT_BAUDRATE)
