@@ -18,7 +18,7 @@ from bridge.dump.tongues import Tongue
 from bridge.sinks.layout import FRAME_BYTES, Kind, Signal
 
 SEEN, UNUSED, ALONE = 2.0, 1.0, 3.0  # an identifier; one that no inverter profile sends; that is no other's
-ASKED = 0.5  # a frame of the inverter, which many share
+ASKED, ASKED_ALONE = 0.5, 1.5  # a frame of the inverter, which many share; one that is no other's
 UNEXPLAINED, ABSENT, ABSENT_VITAL = -1.5, -1.0, -3.0
 LENGTH_FITS, LENGTH_WRONG = 0.5, -1.0
 ZERO_BITS, STRAY_BITS = 0.25, -1.5
@@ -80,12 +80,16 @@ def usual(tongue: Tongue) -> frozenset[int]:
     )
 
 
-def conversation(tongue: Tongue, found: Survey) -> Iterator[Evidence]:
-    """What the inverter says: handshakes, polls, signs of life."""
+def conversation(tongue: Tongue, found: Survey, asked_of: Mapping[int, int]) -> Iterator[Evidence]:
+    """What the inverter says: handshakes, polls, signs of life. asked_of: how many dialects have a key
+    as the inverter's.
+    """
     heard = of_keys(found, tongue.inverter)
     if not heard:
         return
     yield Evidence(ASKED * len(heard), f"frames of its inverter: {_ids(heard)}")
+    if alone := [key for key in heard if asked_of[key] == 1]:
+        yield Evidence(ASKED_ALONE * len(alone), f"no other inverter sends {_ids(alone)}")
     for key, seen in heard.items():
         polls = [one for one in tongue.asked.get(key, ()) if getattr(one, "data", "")]
         if not polls:

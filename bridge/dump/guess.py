@@ -6,7 +6,7 @@ Dialects within TIE points of the best can't be told apart by what is on the wir
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bridge.dump import evidence
@@ -74,7 +74,7 @@ class Guess:
 
 def guess(found: Survey) -> Guess:
     """What all frames of a survey make likely."""
-    claimed = _claimed()
+    claimed = _claimed(lambda tongue: tongue.battery), _claimed(lambda tongue: tongue.inverter)
     scored = [
         (sum(one.points for one in seen), tongue, seen)
         for tongue in tongues()
@@ -111,11 +111,13 @@ def guess(found: Survey) -> Guess:
     )
 
 
-def _evidence(tongue: Tongue, found: Survey, claimed: dict[int, int]) -> Iterator[Evidence]:
+def _evidence(
+    tongue: Tongue, found: Survey, claimed: tuple[Mapping[int, int], Mapping[int, int]]
+) -> Iterator[Evidence]:
     if tongue.offset and not tongue.vital & found.seen.keys():
         return
-    first = tuple(evidence.ids(tongue, found, claimed))
-    talk = tuple(evidence.conversation(tongue, found))
+    first = tuple(evidence.ids(tongue, found, claimed[0]))
+    talk = tuple(evidence.conversation(tongue, found, claimed[1]))
     if not first and not talk:
         return
     yield from (*first, *talk)
@@ -123,10 +125,10 @@ def _evidence(tongue: Tongue, found: Survey, claimed: dict[int, int]) -> Iterato
         yield from look(tongue, found)
 
 
-def _claimed() -> dict[int, int]:
-    """How many dialects have a key as their battery's; addresses of one dialect count once."""
+def _claimed(keys: Callable[[Tongue], Iterable[int]]) -> Mapping[int, int]:
+    """How many dialects have a key; addresses of one dialect count once."""
     names: dict[int, set[str]] = {}
     for tongue in tongues():
-        for key in tongue.battery:
+        for key in keys(tongue):
             names.setdefault(key, set()).add(tongue.name)
     return {key: len(found) for key, found in names.items()}

@@ -12,10 +12,11 @@ from bridge.sim.inverter import Inverter
 from bridge.sim.policies import Ours, Said
 from bridge.sim.world import World
 from bridge.sinks.can import CanSink
+from bridge.sinks.offline import candump
 from tests.sim.scenarios import small
 from tests.sinks.helpers import unguarded
 
-MINUTES_S = 240.0
+MINUTES_S = 180.0
 DEMAND = (
     {"kind": "steps", "points": [[0, -60.0], [40, 35.0], [80, -110.0], [120, 80.0], [170, -20.0]]},
     {"kind": "steps", "points": [[0, 1.5], [7, -2.5], [13, 0.5], [21, 3.0]], "repeat_s": 30.0},
@@ -86,3 +87,8 @@ def conversation(name: str) -> tuple[tuple[float, CanFrame], ...]:
 def as_block(stream: Stream | tuple[tuple[float, CanFrame], ...], source: str = "") -> Block:
     """The frames as one block, on a clock that counts from the epoch."""
     return block_of([(1_700_000_000 + time_s, frame) for time_s, frame in stream], source=source)
+
+
+def candump_text(stream: Stream | tuple[tuple[float, CanFrame], ...]) -> str:
+    """The frames as `candump -L` writes them."""
+    return "".join(f"{candump(1_700_000_000 + time_s, 'can0', frame)}\n" for time_s, frame in stream)
