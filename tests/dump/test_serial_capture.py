@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.decoding import BadLine
-from bridge.dump.codecs import FOLDERS, Codec, codec, codecs
+from bridge.dump.codecs import Codec, codec, codecs
 from bridge.dump.exchange import sentence, turns
 from bridge.dump.serial_capture import Chunk, read, written
 from bridge.dump.serial_guess import guess
 from bridge.dump.serial_stats import statistics
 from bridge.errors import ConfigError
-from bridge.protocols.contract import names
+from bridge.protocols.contract import load, names
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 ASK = bytes.fromhex("dda50300fffd77")
@@ -92,10 +92,30 @@ def test_no_line_whatever_raises(line: str) -> None:
 # Codecs
 
 
-def test_every_protocol_with_a_wire_is_found_by_listing_the_folders() -> None:
-    assert set(codecs()) <= {name for name in names() if "can" not in name.split("-")[-1]}
-    assert len(codecs()) >= 10
-    assert "bridge.responders" in FOLDERS  # what answers inverters is found as soon as it is there
+def test_every_protocol_with_a_wire_is_found_by_listing_the_folder() -> None:
+    on_wires = {name for name in names() if load(name).spec.links != ("can",)}
+    assert on_wires <= set(codecs())
+    assert len(on_wires) >= 10
+
+
+LATER = """
+from bridge.protocols.contract import Spec
+from bridge.protocols.jbd import Decoder
+SPEC = Spec(maker="an inverter", links=("serial",), baudrate=2400)
+"""
+
+
+def test_a_further_folder_is_found_as_soon_as_it_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "answering"
+    folder.mkdir()
+    for name, text in (("__init__", ""), ("axpert_lib", LATER), ("_shared", LATER), ("tables", "A = 1")):
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("bridge.dump.codecs.FOLDERS", ("answering", "answering.not_there"))
+    assert list(codecs()) == ["axpert-lib"]
+    assert codec("axpert-lib").spec.baudrate == 2400
 
 
 def test_an_unknown_codec_is_said_with_what_is_near() -> None:
