@@ -61,6 +61,7 @@ class Recorder:
     _first_s: float = math.inf
     _until_s: float = -math.inf
     _kind: str = ""
+    _last: tuple[str, int] = ("", 0)  # file: its time and number
     _waiting: deque[Block] = field(default_factory=deque)
 
     def feed(self, block: Block, now_s: float) -> list[Trigger]:
@@ -133,13 +134,14 @@ class Recorder:
         self.written += 1
 
     def _opened(self, time_s: float) -> IO[bytes]:
-        """A new file; of two in the same second the second has a number."""
+        """A new file; those of one second have rising numbers, whatever has been removed of them."""
         self.rules.folder.mkdir(parents=True, exist_ok=True)
         stamp = dt.datetime.fromtimestamp(0.0 if math.isnan(time_s) else time_s, dt.UTC).strftime(STAMP)
-        number = 1
+        number = self._last[1] + 1 if self._last[0] == stamp else 1
         while True:
             middle = (f"-{number}" if number > 1 else "") + (f"-{self._kind}" if self._kind else "")
             path = self.rules.folder / f"{self.rules.prefix}-{stamp}{middle}.log"
+            self._last = (stamp, number)
             try:
                 return path.open("xb")
             except FileExistsError:
