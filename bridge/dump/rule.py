@@ -93,6 +93,21 @@ def where(
     )
 
 
+def lasting(found: Mask, memory: Memory, about: str, rows: int = 3) -> Mask:
+    """Where something has been true for so many frames on end, from block to block.
+
+    Of a dump that begins with a single one, cut out by somebody, that one counts.
+    """
+    index = np.arange(len(found))
+    broken: Integers = np.maximum.accumulate(np.where(found, -1, index))
+    run = index - broken + np.where(broken < 0, int(memory.get((about, "run"), 0)), 0)
+    alone = (about, "run") not in memory and len(found) == 1
+    if len(found):
+        memory[about, "run"] = float(min(run[-1], rows)) if found[-1] else 0.0
+    held: Mask = found if alone else run >= rows
+    return held
+
+
 def as_severe(severity: Severity, hits: Iterable[Hits]) -> Iterator[Hits]:
     """The same hits, of another severity than the rule's."""
     return (replace(one, severity=severity) for one in hits)

@@ -230,15 +230,3 @@ class View:
             before[0] = self.carried.values.get((key, signal.name), np.nan)
             self._series[key, signal.name] = Series(signal, frames, found, before)
         return self._series[key, signal.name]
-
-
-def lasting(found: Mask, rows: int = 3) -> Mask:
-    """Where something has been true for so many frames on end; in a block with fewer, for all of them."""
-    rows = min(rows, len(found))
-    if rows <= 1 or not found.any():
-        return found
-    counts: Integers = np.cumsum(found)
-    ran: Integers = counts[rows - 1 :] - np.concatenate(([0], counts[:-rows]))
-    held = np.zeros(len(found), np.bool_)
-    held[rows - 1 :] = ran == rows
-    return held

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from bridge.dump.block import Floats, Mask
-from bridge.dump.rule import Hits, Memory, Rule, Severity, where
-from bridge.dump.view import Series, View, lasting
+from bridge.dump.rule import Hits, Memory, Rule, Severity, lasting, where
+from bridge.dump.view import Series, View
 from bridge.model import Alarm
 from bridge.sinks.layout import Kind
 
@@ -31,7 +31,7 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
         yield from where(
             series.signal.name,
             series.frames,
-            lasting(raised & denied),
+            lasting(raised & denied, memory, series.signal.name),
             "{0} is raised, at {1:g} {2}",
             series.signal.name,
             values,

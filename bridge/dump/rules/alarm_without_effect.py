@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.dump.rule import Hits, Memory, Rule, Severity, where
-from bridge.dump.view import View, lasting
+from bridge.dump.rule import Hits, Memory, Rule, Severity, lasting, where
+from bridge.dump.view import View
 from bridge.model import Alarm
 from bridge.sinks.layout import Kind
 
@@ -30,7 +30,7 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
             yield from where(
                 series.signal.name,
                 series.frames,
-                lasting(raised & (limit_a > NOTHING_A) & enabled),
+                lasting(raised & (limit_a > NOTHING_A) & enabled, memory, series.signal.name),
                 "{0} is raised, and {1} is allowed with {2:g} A",
                 series.signal.name,
                 direction,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.dump.rule import Hits, Memory, Rule, Severity, where
-from bridge.dump.view import View, lasting
+from bridge.dump.rule import Hits, Memory, Rule, Severity, lasting, where
+from bridge.dump.view import View
 
 BELOW_V = 0.3
 NOTHING_A = 0.5
+CYCLES = 5
 
 
 def look(view: View, memory: Memory) -> Iterator[Hits]:
@@ -19,10 +20,11 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
     low_v = view.latest("discharge_voltage_limit_v", voltage.frames)
     limit_a = view.latest("discharge_current_limit_a", voltage.frames)
     below_v = low_v - voltage.values
+    found = (below_v > BELOW_V) & (voltage.values > 0.6 * low_v) & (limit_a > NOTHING_A)
     yield from where(
         "voltage_v",
         voltage.frames,
-        lasting((below_v > BELOW_V) & (voltage.values > 0.6 * low_v) & (limit_a > NOTHING_A), 5),
+        lasting(found, memory, "below", CYCLES),
         "{0:g} V, below DVL {1:g} V, with DCL {2:g} A",
         voltage.values,
         low_v,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.dump.rule import Hits, Memory, Rule, Severity, where
-from bridge.dump.view import View, lasting
+from bridge.dump.rule import Hits, Memory, Rule, Severity, lasting, where
+from bridge.dump.view import View
 
 AT_ONCE = 0.05  # of the period
 SMA_S = 0.19  # 200 ms, and what a clock may be off
@@ -22,7 +22,7 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
         yield from where(
             frames.name,
             frames,
-            short if strict else lasting(short),
+            short if strict else lasting(short, memory, frames.name),
             "{0} again after {1:.0f} ms",
             frames.name,
             1000 * frames.gap_s,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bridge.dump.rule import Hits, Memory, Rule, Severity, where
-from bridge.dump.view import View, lasting
+from bridge.dump.rule import Hits, Memory, Rule, Severity, lasting, where
+from bridge.dump.view import View
 
 ABOVE_A, ABOVE = 5.0, 1.15
 CYCLES = 15  # inverters take some seconds
@@ -23,12 +23,12 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
     discharge_a = view.latest("discharge_current_limit_a", current.frames)
     limit_a = np.where(charging, charge_a, discharge_a)
     flows_a = np.abs(current.values)
-    if len(flows_a) < CYCLES:
-        return
+    found = (flows_a > ABOVE * limit_a + ABOVE_A) & (limit_a >= 0)
+    found &= ~np.isnan(current.before)  # of one cycle alone nothing can be said
     yield from where(
         "current_a",
         current.frames,
-        lasting((flows_a > ABOVE * limit_a + ABOVE_A) & (limit_a >= 0), CYCLES),
+        lasting(found, memory, "beyond", CYCLES),
         "{0:g} A flow, with a limit of {1:g} A",
         current.values,
         limit_a,

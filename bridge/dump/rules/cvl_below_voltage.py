@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.dump.rule import Hits, Memory, Rule, Severity, as_severe, where
-from bridge.dump.view import View, lasting
+from bridge.dump.rule import Hits, Memory, Rule, Severity, as_severe, lasting, where
+from bridge.dump.view import View
 
 BELOW_V, BELOW = 0.3, 0.008  # and that share of the voltage, for high ones
 DUMPS = frozenset(
@@ -21,10 +21,11 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
     voltage_v = view.latest("voltage_v", limit.frames)
     below_v = voltage_v - limit.values
     severe = profile is not None and profile.name in DUMPS
+    found = (below_v > BELOW_V) & (below_v > BELOW * voltage_v) & (limit.values > 0.6 * voltage_v)
     hits = where(
         "charge_voltage_limit_v",
         limit.frames,
-        lasting((below_v > BELOW_V) & (below_v > BELOW * voltage_v) & (limit.values > 0.6 * voltage_v)),
+        lasting(found, memory, "below"),
         "CVL {0:g} V with the battery at {1:g} V",
         limit.values,
         voltage_v,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.dump.rule import Hits, Memory, Rule, Severity, where
-from bridge.dump.view import View, lasting
+from bridge.dump.rule import Hits, Memory, Rule, Severity, lasting, where
+from bridge.dump.view import View
 
 NOTHING_A = 0.15
 # FoxESS: the bit ends the charging of a full battery, and genuine towers leave the limit as it is.
@@ -28,7 +28,7 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
                 yield from where(
                     name,
                     series.frames,
-                    lasting(found),
+                    lasting(found, memory, f"{name} {what}"),
                     "{0} {1:g} A",
                     what,
                     limit_a,

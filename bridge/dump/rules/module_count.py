@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.dump.rule import Hits, Memory, Rule, Severity, where
-from bridge.dump.view import View, lasting
+from bridge.dump.rule import Hits, Memory, Rule, Severity, lasting, where
+from bridge.dump.view import View
 
 
 def look(view: View, memory: Memory) -> Iterator[Hits]:
@@ -18,7 +18,7 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
     yield from where(
         "module_count",
         series.frames,
-        lasting((series.values == 0) & ((charge_a > 0.5) | (discharge_a > 0.5))),
+        lasting((series.values == 0) & ((charge_a > 0.5) | (discharge_a > 0.5)), memory, "modules"),
         "no module, though currents are allowed",
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bridge.dump.rule import Hits, Memory, Rule, Severity, as_severe, where
-from bridge.dump.view import View, lasting
+from bridge.dump.rule import Hits, Memory, Rule, Severity, as_severe, lasting, where
+from bridge.dump.view import View
 
 NOTHING_A = 0.5
 
@@ -20,14 +20,14 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
     yield from where(
         "empty",
         series.frames,
-        lasting((series.values <= 0) & (discharge_a > NOTHING_A)),
+        lasting((series.values == 0) & (discharge_a > NOTHING_A), memory, "empty"),
         "SoC 0 % with DCL {:g} A",
         discharge_a,
     )
     full = where(
         "full",
         series.frames,
-        lasting((series.values >= 100) & (charge_a > NOTHING_A)),
+        lasting((series.values == 100) & (charge_a > NOTHING_A), memory, "full"),
         "SoC 100 % with CCL {:g} A",
         charge_a,
     )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from bridge.dump.block import Mask
-from bridge.dump.rule import Hits, Memory, Rule, Severity, hex_of, where
-from bridge.dump.view import Frames, View, lasting
+from bridge.dump.rule import Hits, Memory, Rule, Severity, hex_of, lasting, where
+from bridge.dump.view import Frames, View
 from bridge.sinks.layout import TEXTS, Kind
 
 ALTERNATIONS = 5  # on end
@@ -26,7 +26,7 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
         yield from where(
             frames.name,
             frames,
-            lasting(_alternates(frames) & _short(view, frames), ALTERNATIONS),
+            lasting(_alternates(frames) & _short(view, frames), memory, frames.name, ALTERNATIONS),
             "{0} says {1} and {2} by turns",
             frames.name,
             hex_of(frames, 1),

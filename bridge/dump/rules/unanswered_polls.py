@@ -28,7 +28,8 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
         return
     heard = np.searchsorted(answered, asked)
     alone = np.zeros(len(asked), np.bool_)
-    alone[PATIENCE - 1 :] = heard[PATIENCE - 1 :] == heard[: len(asked) - PATIENCE + 1]
+    if len(asked) >= PATIENCE:
+        alone[PATIENCE - 1 :] = heard[PATIENCE - 1 :] == heard[: len(asked) - PATIENCE + 1]
     memory["open"] = min(PATIENCE, int((heard == len(answered)).sum()))
     heard_s = np.concatenate(
         ([memory.setdefault("heard_s", view.block.time_s[0])], view.block.time_s[answered])
