@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
 from bridge.dump.block import Mask
 from bridge.dump.evidence import USUAL, explained_by_order, other_order
 from bridge.dump.rule import Hits, Memory, Rule, Severity, where
