@@ -34,7 +34,7 @@ HEADS = {
     "length": "data bytes",
     "text": "texts",
     "constant": "constants",
-    "bit": "bits",
+    "bit": "bits, and alarms that are raised",
     "byte": "bytes, of bits that nothing describes",
     "signal": "signals, where they are furthest apart",
 }

@@ -15,13 +15,14 @@ from bridge.dump.guess import Guess, guess
 from bridge.dump.survey import Seen, Survey
 from bridge.dump.tongues import Tongue
 from bridge.dump.traces import Traces
-from bridge.sinks.layout import TEXTS, Kind, Message, Signal
+from bridge.sinks.layout import PAIR_BITS, TEXTS, Kind, Message, Signal
 
 GUESSED_FROM = 200_000  # frames
 APART = 1.25  # times the period of the other
 ENOUGH_GAPS = 5
 GAP_S, GAPS = 2.0, 2.0  # a longest gap is told from here, and from so many of the other's
 STEPS = 1.01  # of a signal, and a little more for what floats are worth
+RAISED_PAIR = "01"
 NEIGHBOURS = 2  # short times; two loggers never cut time at the same places
 
 
@@ -186,9 +187,9 @@ def _periods(one: Seen, other: Seen) -> Iterator[Difference]:
 
 
 def _bits(one: Seen, other: Seen, message: Message | None) -> Iterator[Difference]:
-    """Texts and constants that are others, and bits that are only ever set in one of the two.
+    """Texts and constants that are others, pairs of alarm bits that are, and bits that nothing describes.
 
-    Numbers are left to their courses. Bits that nothing describes are told byte by byte.
+    Numbers, single bits and what is raised are left to their courses.
     """
     rest = (1 << 64) - 1
     for signal in message.signals if message else ():
@@ -199,9 +200,10 @@ def _bits(one: Seen, other: Seen, message: Message | None) -> Iterator[Differenc
         elif signal.kind is Kind.CONSTANT and signal.length > 1:
             known = [f"0x{int(columns.raw(signal, seen.data)[-1]) & signal.mask:X}" for seen in (one, other)]
             yield from _unlike("constant", f"{signal.name} in {id_text(one.key)}", known)
-        elif signal.kind is not Kind.QUANTITY or signal.length == 1:
-            ever = [_ever(seen, _mask(signal), _lowest(_mask(signal))) for seen in (one, other)]
-            yield from _unlike("bit", f"{signal.name} in {id_text(one.key)}", ever)
+        elif signal.length == PAIR_BITS and signal.kind is Kind.ALARM:
+            pairs = [_ever(seen, _mask(signal), signal.shift, "{:02b}") for seen in (one, other)]
+            if not {"varies", RAISED_PAIR} & {*pairs}:
+                yield from _unlike("bit", f"{signal.name} in {id_text(one.key)}", pairs)
     for byte in range(8):
         ever = [_ever(seen, rest & (0xFF << 8 * byte), 8 * byte, "0x{:02X}") for seen in (one, other)]
         yield from _unlike("byte", f"{id_text(one.key)} byte {byte}", ever)
@@ -212,15 +214,11 @@ def _unlike(kind: str, about: str, values: list[str]) -> Iterator[Difference]:
         yield Difference(kind=kind, about=about, first=values[0], second=values[1])
 
 
-def _ever(seen: Seen, mask: int, shift: int, form: str = "{}") -> str:
+def _ever(seen: Seen, mask: int, shift: int, form: str) -> str:
     """What some bits were: a number, or that they were not always the same."""
     varied = int.from_bytes(seen.varied.tobytes(), "little") & mask
     word = int.from_bytes(seen.data[0].tobytes(), "little") & mask
     return "varies" if varied else form.format(word >> shift)
-
-
-def _lowest(mask: int) -> int:
-    return (mask & -mask).bit_length() - 1
 
 
 def _mask(signal: Signal) -> int:
@@ -238,7 +236,7 @@ def _signals(first: Traces, second: Traces, moved: Offset) -> tuple[list[Differe
         both = ~np.isnan(course) & ~np.isnan(other)
         common = max(common, int(both.sum()))
         signal = first.signals[name]
-        if signal.kind is Kind.QUANTITY and signal.length > 1 and both.any():
+        if signal.kind is not Kind.CONSTANT and both.any():
             found += _signal(signal, course, other, first.begin_s if first.timed else 0.0, width_s)
     found.sort(key=lambda one: -(one.share or 0.0))
     return found, common * width_s
@@ -250,14 +248,16 @@ def _signal(
     apart = other - course
     low, high = _around(other, np.fmin), _around(other, np.fmax)
     least = np.where(course < low, low - course, np.where(course > high, course - high, 0.0))
-    differs = (np.nan_to_num(least) > STEPS * abs(signal.scale)) & ~np.isnan(apart)
+    bit = signal.length == 1 or signal.kind is Kind.ALARM
+    inside = ~np.isnan(_around(apart, np.minimum))  # at the ends of a dump, one is a frame ahead
+    differs = inside & (np.nan_to_num(least) > (0.5 if bit else STEPS * abs(signal.scale)))
     if not differs.any():
         return []
     worst = int(np.argmax(np.where(differs, least, -1)))
     known = ~np.isnan(apart)
     return [
         Difference(
-            kind="signal",
+            kind="bit" if bit else "signal",
             about=signal.name,
             first=round(float(course[worst]), 6),
             second=round(float(other[worst]), 6),

@@ -12,7 +12,7 @@ from bridge.sinks.layout import TEXTS, Signal
 
 FINEST_S = 0.25
 MOST = 1 << 14  # times; a longer dump gets coarser ones
-HELD_S = 15.0  # a value stands for so long, unless it is said again
+HELD = 1.25  # times its usual distance a value stands, unless it is said again
 
 
 class Traces:
@@ -53,7 +53,9 @@ class Traces:
 
     def course(self, name: str) -> Floats:
         """A signal in each of the times, held while nothing newer was said; NaN where it is not known."""
-        course = held(self._values[name], round(HELD_S / self.width_s))
+        values = self._values[name]
+        apart = np.diff(np.flatnonzero(~np.isnan(values)))
+        course = held(values, round(HELD * float(np.median(apart))) if len(apart) else 1)
         course[int((self.end_s - self.begin_s) / self.width_s) + 1 :] = np.nan
         return course
 
