@@ -35,6 +35,7 @@ SHIFTS: Mapping[str, tuple[int, ...]] = {
 class Tongue:
     """A dialect at an address, and the inverter profiles that send it just so.
 
+    dialect: with the identifiers of that address. offset: how far they are from the DBC's.
     battery, inverter: its messages by `Block.key`. asked: frames of the inverter by key, as the
     profiles have them.
     """

@@ -32,6 +32,4 @@ def understood(
         raise ConfigError(
             f"no dialect fits these {seen.frames} frames; is it a battery's bus? Name one: --dialect NAME"
         )
-    tongue = best.tongue
-    read_as = tongue.dialect.moved(tongue.offset) if tongue.offset else tongue.dialect
-    return Decoding([read_as]), best, chain(begun, rest)
+    return Decoding([best.tongue.dialect]), best, chain(begun, rest)
