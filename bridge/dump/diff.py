@@ -134,7 +134,7 @@ def _common(first: Guess, second: Guess) -> Tongue | None:
 def _dialects(first: Guess, second: Guess, tongue: Tongue | None) -> Iterator[Difference]:
     if tongue is None:
         names = [one.best.tongue.shown if one.best else "unknown" for one in (first, second)]
-        yield Difference(kind="dialect", about="dialect", first=names[0], second=names[1])
+        yield from _unlike("dialect", "dialect", names)
 
 
 def _ids(first: Survey, second: Survey, tongue: Tongue | None) -> Iterator[Difference]:

@@ -99,8 +99,8 @@ def of_dialect(name: str) -> Tongue:
     known = {one.name: one for one in tongues() if not one.offset}
     if name not in known:
         raise ConfigError(
-            f"unknown dialect {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}; "
-            "an inverter's name goes with --profile"
+            f"unknown dialect {name!r}; an inverter's name goes with --profile; known: {', '.join(known)}"
+            f"{did_you_mean(name, known)}"
         )
     return known[name]
 
