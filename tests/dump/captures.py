@@ -12,7 +12,7 @@ from bridge.dump.block import Block, block_of
 from bridge.model import CanFrame
 
 VECTORS = Path(__file__).parents[1] / "vectors"
-FILES = ("pylontech_can", "can_dialects", "can_polls", "can_lookalikes")
+FILES = ("pylontech_can", "can_dialects", "can_polls", "can_dumps")
 OURS = {"pylon-lv-1.2": "pylontech-lv"}
 SPLIT = "growatt-hv-startup-and-first-reply"  # its inverter's and its battery's frames stand in two files
 FAULTY = {

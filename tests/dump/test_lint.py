@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -216,3 +217,16 @@ def test_the_command_says_if_nothing_is_known(tmp_path: Path) -> None:
     code, out, error = run(str(log))
     assert (code, out) == (1, "")
     assert "--profile says what they should be" in error
+
+
+def test_a_charge_bit_left_on_at_no_current_is_told_unless_the_battery_is_full() -> None:
+    """Genuine Deye packs do it at 100 %; half full it is a contradiction."""
+    _, block = captures()["deye-pcs-full-charge-bit-left-on"]
+    case = case_for("deye-pcs")
+    assert names(lint([block], case)) == []
+    data = block.data.copy()
+    data[block.can_id == 0x355, 0] = 50
+    half_full = lint([replace(block, data=data)], case)
+    assert [(one.rule, one.text) for one in half_full] == [
+        ("enable-against-limit", "charge is allowed, with a limit of 0 A")
+    ]

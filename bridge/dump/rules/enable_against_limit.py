@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bridge.dump.block import Mask
 from bridge.dump.rule import Hits, Memory, Rule, Severity, lasting, where
-from bridge.dump.view import View
+from bridge.dump.view import Frames, View
 
 NOTHING_A = 0.15
+FULL_PCT, EMPTY_PCT = 95.0, 10.0
 # FoxESS: the bit ends the charging of a full battery, and genuine towers leave the limit as it is.
 BIT_ALONE = frozenset({("foxess-hv", "charge_forbidden")})
 
@@ -20,10 +22,11 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
             if series is None or (view.case.tongue.name, name) in BIT_ALONE:
                 continue
             limit_a = view.latest(f"{direction}_current_limit_a", series.frames)
+            end = _at_end(view, direction, series.frames)
             on = (series.values == allowed) if allowed else (series.values < 0.5)
             for found, what in (
                 (~on & (limit_a > NOTHING_A), f"{direction} is not allowed, with a limit of"),
-                (on & (limit_a == 0), f"{direction} is allowed, with a limit of"),
+                (on & (limit_a == 0) & ~end, f"{direction} is allowed, with a limit of"),
             ):
                 yield from where(
                     name,
@@ -33,6 +36,12 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
                     what,
                     limit_a,
                 )
+
+
+def _at_end(view: View, direction: str, at: Frames) -> Mask:
+    """Where the battery is full or empty: genuine packs then leave the bit on at a limit of 0."""
+    soc_pct = view.latest("soc_pct", at)
+    return soc_pct >= FULL_PCT if direction == "charge" else soc_pct <= EMPTY_PCT
 
 
 RULE = Rule(
