@@ -21,12 +21,14 @@ from bridge.dump.candump_lines import ERROR_FLAG, EXTENDED_IDS, REMOTE_FLAG, STA
 from bridge.dump.problems import Problems
 
 WIDTH = 80  # of the widest row; the longest plain line has 71 letters
+ROOM = bytes(WIDTH)  # behind a text, for the row of its last line
 WORD = 8
 SHAPES = 32  # more than anybody has channels: beyond, lines are read one by one
 NEWLINE, RETURN, SPACE, LETTER_R, LETTER_T = b"\n\r RT"
 PLAIN = re.compile(rb"(\((\d{1,10})\.\d{6}\) ([!-~]{1,15}) )([0-9A-Fa-f]{8}|[0-9A-Fa-f]{3})#")
 EXACT_S = 9e9  # below it microseconds are whole numbers of a float
 FRACTION_DIGITS = 6
+LINE_BYTES_MAX = 1 << 22
 NOT_HEX = 0x100
 PAIR_VALUES = 1 << 16  # of two letters
 PASSED_OVER = re.compile(rb"\s*(#.*)?|\t.*", re.DOTALL)  # what candump -e explains is on a line below
@@ -63,10 +65,10 @@ class Shape:
 class _Lines:
     """The lines of a chunk, and the columns of their frames as far as they are read."""
 
-    text: bytes
+    text: bytes  # whole lines, and ROOM
     starts: Integers
     sizes: Integers  # letters, without end and direction
-    letters: Bytes  # the text, and room for a row behind it
+    letters: Bytes  # of the text
     time_s: NDArray[np.float64]
     can_id: NDArray[np.uint32]
     flags: Bytes
@@ -78,8 +80,8 @@ class _Lines:
 
     @classmethod
     def of(cls, text: bytes) -> _Lines:
-        letters = np.frombuffer(text + bytes(WIDTH), np.uint8)
-        ends = np.flatnonzero(letters[: len(text)] == NEWLINE)
+        letters = np.frombuffer(text, np.uint8)
+        ends = np.flatnonzero(letters == NEWLINE)
         starts = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
         ends = ends - ((letters[ends - 1] == RETURN) & (ends > starts))
         way = letters[ends - 1]
@@ -106,7 +108,7 @@ class _Lines:
 
     def take(self, shape: Shape, left: Integers) -> Integers:
         """Read those of the rows `left` that have a shape; the rows that have not."""
-        places = np.ndarray((len(self.text),), f"V{shape.width}", self.letters, strides=(1,))
+        places = np.ndarray((len(self.text) - WIDTH,), f"V{shape.width}", self.letters, strides=(1,))
         rows = places[self.starts if len(left) == len(self.starts) else self.starts[left]]
         words = rows.view("<u8").reshape(-1, shape.width // WORD)
         wrong = (words[:, 0] ^ shape.letters[0]) & shape.mask[0]
@@ -158,14 +160,18 @@ class CandumpReader:
         cut = chunk.rfind(b"\n") + 1
         if not cut:
             self._rest += chunk
+            if len(self._rest) > LINE_BYTES_MAX:
+                self.problems.add(self.source, self.lines + 1, "no text: a line without an end")
+                self._rest = b""
             return None
-        text, self._rest = self._rest + chunk[:cut], chunk[cut:]
+        text = b"".join((self._rest, memoryview(chunk)[:cut], ROOM))
+        self._rest = chunk[cut:]
         return self._block(text)
 
     def end(self) -> Block | None:
         """The frame of a last line that has no end."""
         text, self._rest = self._rest, b""
-        return self._block(text + b"\n") if text else None
+        return self._block(text + b"\n" + ROOM) if text else None
 
     def _block(self, text: bytes) -> Block:
         lines = _Lines.of(text)

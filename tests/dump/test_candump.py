@@ -116,7 +116,7 @@ def damaged(draw: st.DrawFn) -> str:
     return line[:place] + draw(st.sampled_from(("", "G", "#", " ", ".", "0", "é", "\0"))) + line[place + 1 :]
 
 
-lines = st.lists(st.one_of(plain, plain, damaged(), strange), max_size=40)
+lines = st.lists(st.one_of(plain, plain, damaged(), strange), max_size=25)
 
 
 @given(lines=lines, sizes=st.lists(st.integers(0, 200), max_size=6).map(tuple))
@@ -146,7 +146,7 @@ def test_nothing_makes_the_reader_fail(log: bytes) -> None:
     assert len(block) + problems.count <= log.count(b"\n") + 1
 
 
-@given(lines=st.lists(damaged(), max_size=20))
+@given(lines=st.lists(damaged(), max_size=8))
 def test_every_line_is_a_frame_or_counted_or_nothing(lines: list[str]) -> None:
     log = "\n".join(lines).encode()
     block, problems = read(log)
@@ -227,6 +227,14 @@ def test_broken_lines_are_told_with_their_numbers_across_chunks() -> None:
 def test_only_the_first_broken_lines_are_kept() -> None:
     _, problems = read("rubbish\n" * 1000)
     assert (problems.count, len(problems.first)) == (1000, 10)
+
+
+def test_what_has_no_lines_does_not_fill_the_memory() -> None:
+    reader = CandumpReader("log", problems := Problems())
+    for _ in range(10):
+        assert reader.feed(bytes(1 << 20)) is None
+    assert len(reader._rest) <= 5 << 20
+    assert problems.count == 2
 
 
 def test_more_channels_than_shapes_are_read_too() -> None:

@@ -23,6 +23,7 @@ START_S = 1_700_000_000.0
 LIMITS, LOWER = bytes.fromhex("3002E803DC05CC01"), bytes.fromhex("3002D007DC05CC01")
 SAID = "charge_voltage_limit_v 56.0 V, charge_current_limit_a 100.0 A, discharge_current_limit_a 150.0 A, "
 COUNTED = "module_count 0, pn_marker 20048"
+FINE = "measurements: voltage_v 53.12 V"
 REST = "current_a -12.3 A, temperature_c 23.4 degC"
 
 
@@ -57,7 +58,7 @@ def test_meanings_that_differ_stand_below_each_other_with_their_dialects() -> No
         [one for one in everything().dialects if one.name in {"sol-ark", "sol-ark-tenths", "victron"}]
     )
     assert lines(block((0x356, "C01485FFEA00")), both, named=True) == [
-        f"(1700000000.000000) can0 356#C01485FFEA00  :: [sol-ark victron] measurements: voltage_v 53.12 V, {REST}",
+        f"(1700000000.000000) can0 356#C01485FFEA00  :: [sol-ark victron] {FINE}, {REST}",
         f"      :: [sol-ark-tenths] measurements: voltage_v 531.2 V, {REST}",
     ]
 
