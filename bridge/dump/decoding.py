@@ -129,9 +129,12 @@ def chosen(profiles: Iterable[str] = (), dialects: Iterable[str] = ()) -> Decodi
 
 
 def dialect_paths() -> dict[str, Path]:
-    """Every dialect there is by its name, sorted; the user's own hides one of the same name."""
-    folders = reversed(profile_files.folders())
-    found = {path.stem: path for folder in folders for path in (folder / "dialects").glob("*.dbc")}
+    """Every dialect there is by its name, sorted; the user's own hides one of the same name.
+
+    Look-alikes are those of batteries that no inverter profile sends: for reading only.
+    """
+    folders = [folder / kind for folder in profile_files.folders() for kind in ("lookalikes", "dialects")]
+    found = {path.stem: path for folder in reversed(folders) for path in folder.glob("*.dbc")}
     return dict(sorted(found.items()))
 
 

@@ -6,13 +6,13 @@ stand at another address than its DBC says: what is added to its battery's ident
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from bridge import profiles
 from bridge.dump.block import key_of
+from bridge.dump.decoding import dialect_paths
 from bridge.errors import ConfigError, did_you_mean
 from bridge.profiles import Answer, Profile
 from bridge.sinks import dialect as dialects
@@ -82,7 +82,7 @@ def tongues() -> tuple[Tongue, ...]:
     """Every dialect there is, also at the addresses at which it was seen."""
     return tuple(
         tongue(dialect, offset)
-        for path in _paths()
+        for path in dialect_paths().values()
         for dialect in (dialects.load(path),)
         for offset in (0, *SHIFTS.get(dialect.name, ()))
     )
@@ -135,13 +135,3 @@ def _tongue(plain: Dialect, offset: int, speakers: tuple[Profile, ...]) -> Tongu
 @cache
 def _profiles() -> tuple[Profile, ...]:
     return tuple(profiles.load(name) for name in profiles.names())
-
-
-def _paths() -> Iterator[Path]:
-    """The DBC files, one of a name: a user's own before ours."""
-    found: dict[str, Path] = {}
-    for folder in profiles.folders():
-        for kind in ("dialects", "lookalikes"):
-            for path in sorted((folder / kind).glob("*.dbc")):
-                found.setdefault(path.stem, path)
-    yield from found.values()
