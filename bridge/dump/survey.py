@@ -62,7 +62,8 @@ class Seen:
             self.data, self.length = self.data[::2].copy(), self.length[::2].copy()
 
     def _time(self, times_s: Floats) -> None:
-        if np.isnan(times_s[0]):
+        times_s = times_s[~np.isnan(times_s)]
+        if not len(times_s):
             return
         whole = times_s if np.isnan(self.last_s) else np.concatenate(([self.last_s], times_s))
         gaps_s = np.diff(whole)

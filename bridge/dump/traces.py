@@ -40,6 +40,8 @@ class Traces:
         if np.isnan(self.begin_s):
             self.timed = not np.isnan(block.time_s[0])
             self.begin_s = float(block.time_s[0]) if self.timed else 0.0
+        if self.timed and np.isnan(block.time_s).any():  # a line without its time, among others
+            block = block.take(~np.isnan(block.time_s))
         for key, rows in rows_by_key(block).items():
             message = self._tongue.battery.get(key)
             if message is None:

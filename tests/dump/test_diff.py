@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 
 from bridge.cli.main import app
 from bridge.dump.alignment import Align
-from bridge.dump.block import Block
+from bridge.dump.block import Block, block_of
 from bridge.dump.diff import Compared, Difference, Side, compare
 from bridge.dump.lint import case_of
 from bridge.dump.traces import MOST
+from bridge.model import CanFrame
 from tests.dump.mutations import bits, both, edited, silence, ten_times_faster, without, word
 from tests.dump.streams import Stream, as_block, candump_text, conversation
 
@@ -154,6 +155,34 @@ def test_a_long_dump_takes_no_more_room() -> None:
     assert traces is not None
     assert traces.width_s > 1
     assert len(traces.course("voltage_v")) == MOST
+
+
+FRAMES = st.lists(
+    st.tuples(
+        st.floats(0, 200) | st.just(float("nan")),
+        st.sampled_from([0x351, 0x355, 0x356, 0x359, 0x35C, 0x35E, 0x305, 0x6AB]),
+        st.binary(max_size=8),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=60)
+@given(FRAMES, FRAMES, st.sampled_from(list(Align)))
+def test_any_two_dumps_can_be_compared(
+    first: list[tuple[float, int, bytes]], second: list[tuple[float, int, bytes]], align: Align
+) -> None:
+    blocks = [
+        block_of([(time_s, CanFrame(can_id, data)) for time_s, can_id, data in frames])
+        for frames in (first, second)
+    ]
+    case = case_of("deye-lv", None)
+    assert case is not None
+    found = compare(Side([blocks[0]], "first"), Side([blocks[1]], "second"), align, case.tongue)
+    for one in found.differences:
+        json.dumps(one.report(), allow_nan=False)
+    itself = compare(Side([blocks[0]], "first"), Side([blocks[0]], "first"), Align.START, case.tongue)
+    assert itself.differences == ()
 
 
 # The command

@@ -12,17 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from bridge import profiles
 from bridge.cli.main import app
-from bridge.dump.block import Block
+from bridge.dump.block import ERROR, FD, REMOTE, Block, block_of
 from bridge.dump.lint import BATCH, Finding, case_of, counted, lint, opened, rules
 from bridge.dump.problems import Problems
 from bridge.dump.reading import read
 from bridge.dump.rule import Severity
 from bridge.dump.tongues import tongues
 from bridge.dump.view import Case
+from bridge.model import CanFrame
 from tests.dump.captures import FAULTY, captures
 from tests.dump.mutations import MUTATIONS
 from tests.dump.streams import as_block, candump_text, conversation
@@ -230,3 +233,32 @@ def test_a_charge_bit_left_on_at_no_current_is_told_unless_the_battery_is_full()
     assert [(one.rule, one.text) for one in half_full] == [
         ("enable-against-limit", "charge is allowed, with a limit of 0 A")
     ]
+
+
+ALL_TONGUES = [Case(tongue=one, profile=next(iter(one.profiles), None), chosen=True) for one in tongues()]
+
+
+@st.composite
+def noise(draw: st.DrawFn) -> tuple[Case, Block]:
+    """Frames of a dialect's identifiers and of others, with any data, length, flags and times."""
+    case = draw(st.sampled_from(ALL_TONGUES))
+    keys = sorted({*case.tongue.battery, *case.tongue.inverter})
+    ids = st.sampled_from(keys) | st.integers(0, 0x7FF)
+    times = st.floats(0, 300) | st.just(float("nan")) if draw(st.booleans()) else st.just(float("nan"))
+    frames = draw(st.lists(st.tuples(times, ids, st.binary(max_size=8)), max_size=60))
+    flags = draw(
+        st.lists(st.sampled_from([0, 0, 0, REMOTE, ERROR, FD]), min_size=len(frames), max_size=len(frames))
+    )
+    rows = [(time_s, CanFrame(key & 0xFFFFFFFF, data, bool(key >> 32))) for time_s, key, data in frames]
+    return case, block_of(rows, flags=flags)
+
+
+@settings(max_examples=150)
+@given(noise(), st.integers(1, 60))
+def test_any_frames_can_be_linted_without_a_word_of_numpy(given_: tuple[Case, Block], size: int) -> None:
+    case, block = given_
+    pieces = [block.take(slice(begin, begin + size)) for begin in range(0, len(block), size)]
+    for finding in lint(pieces, case):
+        json.dumps(finding.report(), allow_nan=False)
+        assert finding.count >= 1
+        assert finding.text
