@@ -29,13 +29,10 @@ def channel() -> str:
 def recorded(channel: str, path: Path) -> Iterator[can.BusABC]:
     """What is said on a bus, written by python-can as `candump -l` does."""
     with can.Bus(interface="virtual", channel=channel, ignore_config=True) as bus:
-        writer = can.Logger(path)
-        notifier = can.Notifier(bus, [writer], timeout=0.05)
-        try:
-            yield bus
-        finally:
-            notifier.stop()
-            writer.stop()
+        yield bus
+        with can.Logger(path) as writer:
+            while (message := bus.recv(0)) is not None:
+                writer(message)
 
 
 def read(path: Path) -> list[Timed]:
