@@ -17,6 +17,7 @@ from itertools import chain
 
 from bridge import profiles
 from bridge.config.ceiling import highest_v
+from bridge.dump.answers import Answers, unknown_note
 from bridge.dump.block import ERROR, FD, REMOTE, Block
 from bridge.dump.roles import Cast
 from bridge.events import Action, Event, LinkUp, Received, Report, Send, Tick
@@ -32,8 +33,6 @@ LEAST_ROUND_S = 1.0
 SHORT_WARM_UP_S = 15.0  # shorter than that
 AT_ONCE_PCT_PER_S = 1e6
 REPLY_S = 0.02
-ANSWER_WITHIN_S = 1.0
-ANSWER_AGE_S = 10.0  # an older answer is none: the pack had fallen silent
 SETTLED_S = 60.0  # beyond what a limit takes to rise
 KEPT = 500
 TELLING = frozenset({"shadow_differs", "shadow_agrees"})
@@ -170,7 +169,7 @@ class _Stage:
         self._gateway = Gateway(config, sinks, 0.0)
         self._shadow = Shadow(self._gateway, self._told)
         self._asked = {
-            pack.link: _Answers() for pack in config.packs if not load(pack.bms).session(pack.options).streams
+            pack.link: Answers() for pack in config.packs if not load(pack.bms).session(pack.options).streams
         }
         self._inverters = {one.link: one.name for one in config.inverters}
         self._now = 0.0
@@ -212,7 +211,7 @@ class _Stage:
         outcome.samples += self._samples()
         for link, answers in self._asked.items():
             if unknown := answers.never_answered():
-                outcome.notes = (*outcome.notes, _unknown_note(link, unknown))
+                outcome.notes = (*outcome.notes, unknown_note(link, unknown))
         status = {name: sink.status(self._now) for name, sink in gateway.sinks.items()}
         outcome.silent = {name: one.silent for name, one in status.items() if one.silent is not None}
         if gateway.decision is not None:
@@ -276,37 +275,3 @@ class _Stage:
         reasons = decision.constraints.get(limit, ()) if decision is not None and limit is not None else ()
         because = reasons[0].text if reasons else None
         self.outcome.news.append(News(self._now - self._offset_s, report, because))
-
-
-def _unknown_note(link: str, questions: int) -> str:
-    return (
-        f"{link}: {questions} questions that we would ask nobody asks in the dump (what a BMS is set to is "
-        "asked for seldom); the answers could make limits lower than these"
-    )
-
-
-class _Answers:
-    """What a bus said to each question that we, too, would ask."""
-
-    def __init__(self) -> None:
-        self._to: dict[CanFrame, tuple[float, list[CanFrame]]] = {}
-        self._open: CanFrame | None = None
-        self._answered: set[CanFrame] = set()
-
-    def note(self, frame: CanFrame, now: float) -> None:
-        """A frame of the dump: a question that we know, or part of the answer to the last one."""
-        if frame in self._to:
-            self._open = frame
-            self._to[frame] = now, []
-        elif self._open is not None and now - self._to[self._open][0] <= ANSWER_WITHIN_S:
-            self._to[self._open][1].append(frame)
-            self._answered.add(self._open)
-
-    def never_answered(self) -> int:
-        """How many of our questions have no answer in the dump."""
-        return len(self._to.keys() - self._answered)
-
-    def to(self, question: CanFrame, now: float) -> list[CanFrame]:
-        """The last answer to a question, if it is not old; the question is known from now on."""
-        at_s, answer = self._to.setdefault(question, (now, []))
-        return list(answer) if now - at_s <= ANSWER_AGE_S else []
