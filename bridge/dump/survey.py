@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,16 +19,14 @@ KEPT_GAPS = 4096
 class Seen:
     """One identifier. lengths: frames by data bytes. data, length: samples, as in a block.
 
-    varied: the bits that were not the same in all frames, as 8 bytes. first_s, last_s: NaN where the
-    log has no times. gaps_s: between neighbouring frames, the first of them; longest_gap_s: of all.
+    varied: the bits that were not the same in all frames, as 8 bytes. last_s: NaN where the log has no
+    times. gaps_s: between neighbouring frames, the first of them; longest_gap_s: of all.
     """
 
     key: int
     count: int = 0
     lengths: dict[int, int] = field(default_factory=dict)
-    first_s: float = np.nan
     last_s: float = np.nan
-    line: int = 0
     data: Bytes
     length: Bytes
     varied: Bytes
@@ -51,7 +49,6 @@ class Seen:
                 self.lengths[size] = self.lengths.get(size, 0) + number
         self._sample(data, block.length[rows])
         self._time(times_s)
-        self.line = self.line or int(block.line[rows[0]])
         self.count += len(rows)
 
     def _sample(self, data: Bytes, length: Bytes) -> None:
@@ -71,37 +68,26 @@ class Seen:
             self.longest_gap_s = max(self.longest_gap_s, float(gaps_s.max()))
         if sum(map(len, self.gaps_s)) < KEPT_GAPS:
             self.gaps_s.append(gaps_s[:KEPT_GAPS].copy())
-        self.first_s = float(times_s[0]) if np.isnan(self.first_s) else self.first_s
         self.last_s = float(times_s[-1])
 
 
 @dataclass(slots=True)
 class Survey:
-    """All identifiers of a dump, and how many frames were none of a battery's: errors, remote, FD."""
+    """All identifiers of a dump. frames: how many there were, with what is no data frame."""
 
     seen: dict[int, Seen] = field(default_factory=dict)
     frames: int = 0
-    others: int = 0
 
     def add(self, block: Block) -> None:
         """More frames."""
         self.frames += len(block)
         plain = block if block.plain.all() else block.take(block.plain)
-        self.others += len(block) - len(plain)
         for key, rows in rows_by_key(plain).items():
             if key not in self.seen:
                 empty = np.empty((0, 8), np.uint8)
                 none = np.empty(0, np.uint8)
                 self.seen[key] = Seen(key=key, data=empty, length=none, varied=np.zeros(8, np.uint8))
             self.seen[key].add(plain, rows)
-
-    @property
-    def duration_s(self) -> float | None:
-        """From the first frame to the last; None where the log has no times."""
-        times_s = [(one.first_s, one.last_s) for one in self.seen.values() if not np.isnan(one.first_s)]
-        if not times_s:
-            return None
-        return max(last for _, last in times_s) - min(first for first, _ in times_s)
 
 
 def survey(blocks: Iterable[Block]) -> Survey:
@@ -110,13 +96,6 @@ def survey(blocks: Iterable[Block]) -> Survey:
     for block in blocks:
         found.add(block)
     return found
-
-
-def surveyed(blocks: Iterable[Block], into: Survey) -> Iterator[Block]:
-    """The blocks, taken notice of on their way."""
-    for block in blocks:
-        into.add(block)
-        yield block
 
 
 def of_keys(found: Survey, keys: Iterable[int]) -> Mapping[int, Seen]:

@@ -56,7 +56,6 @@ class Last:
     """Of an identifier, so far."""
 
     count: int = 0
-    first_s: float = UNTIMED
     time_s: float = UNTIMED
     data: Bytes | None = None
 
@@ -208,7 +207,6 @@ class View:
                     self.carried.values[name] = self.carried.values[key, name] = float(value)
         for key, rows in self.rows.items():
             last = self.carried.keys.setdefault(key, Last())
-            last.first_s = float(self.block.time_s[rows[0]]) if not last.count else last.first_s
             last.count += len(rows)
             last.time_s = float(self.block.time_s[rows[-1]])
             last.data = self.block.data[rows[-1]].copy()

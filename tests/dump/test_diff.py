@@ -167,7 +167,7 @@ FRAMES = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(FRAMES, FRAMES, st.sampled_from(list(Align)))
 def test_any_two_dumps_can_be_compared(
     first: list[tuple[float, int, bytes]], second: list[tuple[float, int, bytes]], align: Align

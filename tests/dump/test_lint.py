@@ -253,7 +253,7 @@ def noise(draw: st.DrawFn) -> tuple[Case, Block]:
     return case, block_of(rows, flags=flags)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(noise(), st.integers(1, 60))
 def test_any_frames_can_be_linted_without_a_word_of_numpy(given_: tuple[Case, Block], size: int) -> None:
     case, block = given_

@@ -22,9 +22,8 @@ def look(view: View, memory: Memory) -> Iterator[Hits]:
         return
     wanted = tongue.vital | usual(tongue)
     twice = any(heard[key].count > 1 for key in there)
-    whole = view.carried.duration_s >= 2 * _longest_s(view) if twice else False
-    untimed = view.carried.duration_s != view.carried.duration_s and twice
-    if not (whole or untimed or len(there & wanted) >= MOST * len(wanted)):
+    long = not view.carried.duration_s < 2 * _longest_s(view)  # or without times
+    if not (twice and long) and len(there & wanted) < MOST * len(wanted):
         return
     alarms = {key for key, one in tongue.battery.items() if any(s.kind is Kind.ALARM for s in one.signals)}
     if alarms & heard.keys():
