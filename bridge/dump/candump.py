@@ -33,6 +33,8 @@ NOT_HEX = 0x100
 PAIR_VALUES = 1 << 16  # of two letters
 PASSED_OVER = re.compile(rb"\s*(#.*)?|\t.*", re.DOTALL)  # what candump -e explains is on a line below
 
+ZEROS, ABOVE_NINE, HIGH_BITS = (np.uint64(byte * 0x0101010101010101) for byte in (0x30, 0x76, 0x80))
+
 Words = NDArray[np.uint64]
 
 
@@ -250,19 +252,29 @@ class CandumpReader:
 
 def _time_s(text: Bytes, seconds: int) -> NDArray[np.float64]:
     """The time in brackets at the beginning of each row; NaN where that is no number."""
-    total = _decimal(text, 1, seconds) * 1e6
-    total += _decimal(text, seconds + 2, FRACTION_DIGITS)
-    total /= 1e6  # of a whole number of microseconds: the float that is nearest to what is written
-    return total
+    low, wrong = _decimal(text, 1 + max(0, seconds - WORD), min(seconds, WORD))
+    if seconds > WORD:
+        high, more = _decimal(text, 1, seconds - WORD)
+        low, wrong = high * np.uint64(10**WORD) + low, wrong | more
+    fraction, more = _decimal(text, seconds + 2, FRACTION_DIGITS)
+    micros = (low * np.uint64(10**FRACTION_DIGITS) + fraction).astype(np.float64)
+    micros /= 10**FRACTION_DIGITS  # of a whole number: the float that is nearest to what is written
+    micros[(wrong | more) != 0] = np.nan
+    return micros
 
 
-def _decimal(text: Bytes, at: int, digits: int) -> NDArray[np.float64]:
-    pairs, ones = _decimal_tables()
-    total = ones[text[:, at]] if digits % 2 else np.zeros(len(text))
-    for place in range(at + digits % 2, at + digits, 2):
-        total *= 100
-        total += pairs[_pair(text, place)]
-    return total
+def _decimal(text: Bytes, at: int, digits: int) -> tuple[Words, Words]:
+    """Numbers of at most 8 digits, all digits of one at once in a word; and what is not 0 if one is none.
+
+    In such a word the first digit is the lowest byte. Each step makes half as many numbers twice as wide.
+    """
+    words = text[:, at : at + WORD].view("<u8")[:, 0] ^ ZEROS
+    words <<= np.uint64(8 * (WORD - digits))
+    wrong = ((words + ABOVE_NINE) | words) & HIGH_BITS
+    words = (words * np.uint64(10) + (words >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
+    words = (words * np.uint64(100) + (words >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
+    words = (words * np.uint64(10000) + (words >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
+    return words, wrong
 
 
 def _hex(text: Bytes, at: int, digits: int) -> NDArray[np.int64]:
@@ -300,16 +312,8 @@ def _pair(text: Bytes, at: int) -> NDArray[np.uint16]:
 
 
 @cache
-def _decimal_tables() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What two letters, and what one, are worth as decimal digits; NaN if they are none."""
-    ones = np.full(256, np.nan)
-    ones[np.frombuffer(b"0123456789", np.uint8)] = np.arange(10)
-    return (ones[:, None] + 10 * ones).reshape(-1), ones  # the first letter is the pair's low byte
-
-
-@cache
 def _hex_tables() -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """The same for hexadecimal digits; NOT_HEX or more if they are none."""
+    """What two letters, and what one, are worth as hexadecimal digits; NOT_HEX or more if they are none."""
     ones = np.full(256, NOT_HEX, np.uint16)
     ones[np.frombuffer(b"0123456789ABCDEF", np.uint8)] = np.arange(16)
     ones[np.frombuffer(b"abcdef", np.uint8)] = np.arange(10, 16)

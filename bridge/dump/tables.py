@@ -108,14 +108,17 @@ class _Tables:
         self._kinds = {column.name: column.kind for column in columns if column.name not in own}
         units = {column.name: {"unit": column.unit} for column in columns if column.unit}
         types = own | {name: pa.type_for_alias(kind) for name, kind in self._kinds.items()}
-        self.schema = pa.schema([pa.field(name, types[name], metadata=units.get(name)) for name in types])
+        always = {*own} - {"t"}
+        self.schema = pa.schema(
+            [pa.field(name, types[name], name not in always, units.get(name)) for name in types]
+        )
         self.plain = pa.schema(
             [(name, pa.string() if types[name] == repeated else types[name]) for name in types]
         )
         self.options: dict[str, Any] = {
             "compression": {name: "none" if name == "t" else "snappy" for name in types},
             "use_dictionary": [name for name in types if name not in {"t", "line"}],
-            "write_statistics": ["t", "id", "dialect", "message"],
+            "write_statistics": ["t", "message"],
             "column_encoding": {"t": "PLAIN", "line": "DELTA_BINARY_PACKED"},
         }
         self._words: dict[str, pa.Array] = {}
