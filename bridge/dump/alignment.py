@@ -56,7 +56,8 @@ def offset(first: Traces, second: Traces, align: Align) -> Offset:
     }
     if not fits:
         return Offset(start_s)
-    mean = sum(fit.squares for fit in fits.values()) / sum(fit.overlap for fit in fits.values())
+    squares = np.sum([fit.squares for fit in fits.values()], axis=0)
+    mean: Floats = squares / np.sum([fit.overlap for fit in fits.values()], axis=0)
     place = int(np.argmin(mean))
     if mean[place] > CLEARLY * mean[0]:
         place = 0
