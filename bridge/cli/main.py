@@ -13,6 +13,7 @@ from bridge.cli import (
     decode,
     demo,
     doctor,
+    dump,
     encode,
     init,
     lease,
@@ -72,6 +73,7 @@ app.command("hand-over", epilog=orders.PAIR_EPILOG)(orders.hand_over)
 app.command("take-over", epilog=orders.PAIR_EPILOG)(orders.take_over)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(sim.app, name="sim")
+app.add_typer(dump.app, name="dump")
 
 
 def main() -> None:

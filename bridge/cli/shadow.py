@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from bridge.assembly import assemble_shadow
 from bridge.shadow import Shadow
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bridge.config import Config
     from bridge.events import Report
 
-COLUMNS = ("signal", "theirs", "ours", "unit", "tolerance", "largest gap", "differed")
+COLUMNS = ("theirs", "ours", "unit", "tolerance", "largest gap", "differed")
 
 
 def run_shadow(config: Config, *, as_json: bool) -> int:
@@ -51,11 +51,13 @@ def _finish(shadow: Shadow, *, as_json: bool) -> None:
         typer.echo(json.dumps({"event": "shadow_summary", "inverters": summary}))
         return
     for name, rows in summary.items():
-        Console().print(_table(name, rows, shadow.comparisons[name].frames))
+        Console().print(table(name, rows, shadow.comparisons[name].frames))
 
 
-def _table(name: str, rows: list[dict[str, object]], frames: int) -> Table:
-    table = Table(
+def table(name: str, rows: list[dict[str, object]], frames: int) -> Table:
+    """What a battery said on an inverter's bus beside what we would, signal by signal."""
+    found = Table(
+        Column("signal", no_wrap=True),
         *COLUMNS,
         title=f"{name}: {frames} frames of the existing battery",
         title_justify="left",
@@ -65,8 +67,8 @@ def _table(name: str, rows: list[dict[str, object]], frames: int) -> Table:
     for row in rows:
         share = f"{row['differing']} of {row['readings']}"
         cells = (_shown(row[key]) for key in ("signal", "theirs", "ours", "unit", "tolerance", "largest"))
-        table.add_row(*cells, share, style="yellow" if row["differs"] else None)
-    return table
+        found.add_row(*cells, share, style="yellow" if row["differs"] else None)
+    return found
 
 
 def _shown(value: object) -> str:

@@ -1,6 +1,7 @@
 """CAN buses through python-can: a port that is held open, and what its controller says of the bus.
 
-The only importer of python-can's buses. What repeats a cycle on them is in `cyclic` and `bcm`.
+What repeats a cycle on them is in `cyclic` and `bcm`; what tools without an event loop use, in `can_wire` and
+`listening`. Nobody else imports python-can's buses.
 """
 
 from __future__ import annotations
