@@ -137,7 +137,7 @@ def record(
         raise ConfigError(f"{port}: only serial lines are recorded here; a bus is by packbridge dump record")
     if (fault := ports.fault(port, {"serial"})) is not None:
         raise ConfigError(fault)
-    rate = baudrate or (codec(bms).spec.baudrate if bms else DEFAULT_BAUDRATE)
+    rate = baudrate or (codec(bms).baudrate if bms else DEFAULT_BAUDRATE)
     heard = asyncio.run(_listen(SerialLink(port, rate), seconds, out))
     typer.echo(f"{heard} chunks at {rate} baud", err=True)
     raise typer.Exit(0 if heard else EXIT_NOTHING)

@@ -20,6 +20,11 @@ class Turn:
     chunk: Chunk | None
     items: Sequence[Message | Dropped]
 
+    @property
+    def asking(self) -> bool:
+        """Whether the items are what the asking side said."""
+        return self.chunk is not None and self.chunk.sent
+
     def records(self) -> Iterator[Record]:
         """The items as `packbridge decode` says them, with the time and line of the chunk."""
         chunk = self.chunk
@@ -28,20 +33,18 @@ class Turn:
             where = (
                 {"line": chunk.number} if chunk.time_s is None else {"t": chunk.time_s, "line": chunk.number}
             )
+        if self.asking:
+            where |= {"sent": True}
         for record in records(self.items):
             yield where | record
 
 
 def turns(chunks: Iterable[Chunk], codec: Codec) -> Iterator[Turn]:
     """Every chunk; nothing is given up between two, for the times of a log are often coarse."""
-    decoder = codec.decoder()
+    reader = codec.reader()
     for chunk in chunks:
-        if chunk.sent:
-            decoder.sent(chunk.data)
-            yield Turn(chunk, ())
-        else:
-            yield Turn(chunk, decoder.feed(chunk.data))
-    if rest := decoder.reset():
+        yield Turn(chunk, (reader.sent if chunk.sent else reader.feed)(chunk.data))
+    if rest := reader.reset():
         yield Turn(None, rest)
 
 
@@ -50,7 +53,7 @@ def sentence(record: Record) -> str:
     name = str(record.get("message") or record.get("error"))
     if "address" in record:
         name += f" of {record['address']}"
-    known = {key: value for key, value in record.items() if key not in NOT_SHOWN | {"t", "line"}}
+    known = {key: value for key, value in record.items() if key not in NOT_SHOWN | {"t", "line", "sent"}}
     said = known or record.get("raw") or {}
     assert isinstance(said, dict)
     values = ", ".join(f"{key} {_short(value)}" for key, value in said.items() if value not in (None, [], ()))

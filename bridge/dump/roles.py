@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.battery.topology import as_one
-from bridge.config import Config, PackConfig
+from bridge.config import CanInverter, Config, PackConfig
 from bridge.errors import ConfigError
 from bridge.links.opening import can_place, kind_of
 from bridge.model import Topology, Wiring
@@ -39,12 +39,16 @@ def cast(config: Config, channels: Sequence[str], mapped: Mapping[str, str]) -> 
     notes: list[str] = []
     on_can = [pack for pack in config.packs if kind_of(pack.port) == "can"]
     places = {pack.link: can_place(pack.port)[1] for pack in on_can}
-    places |= {one.link: one.channel for one in config.inverters}
+    places |= {one.link: one.channel for one in config.inverters if isinstance(one, CanInverter)}
     found, problems = _channels(places, channels, mapped)
     if problems:
         raise ConfigError(*problems)
     if not on_can:
-        bus = found[config.inverters[0].link]
+        bus = next((found[one.link] for one in config.inverters if one.link in found), None)
+        if bus is None:
+            raise ConfigError(
+                "neither a pack nor an inverter of the configuration is on CAN: nothing fits a dump"
+            )
         config = _with_stand_in(config)
         found = {config.packs[0].link: bus, **found}
         notes.append(_stand_in_note(config.packs[0], bus))

@@ -1,7 +1,9 @@
 """Which codec a serial capture fits: all are tried, and ranked by how much of the bytes they explain.
 
 Several read the same framing, so the share alone says little: what makes messages that are complete, of
-many kinds and with quantities in them stands higher than what only finds frames.
+many kinds and with quantities in them stands higher than what only finds frames. Modbus answers do not say
+what their registers mean: where a pack's protocol knows quantities there, it stands before any register
+map, and between maps a short capture decides little.
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ MOST_BYTES = 1 << 20  # of a capture; more says nothing new
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """How one codec fares. explained: the share of the bytes received that were no waste."""
+    """How one codec fares. explained: the share of the bytes received that were no waste. of_pack: it is
+    a pack's protocol.
+    """
 
     name: str
     maker: str
+    of_pack: bool
     messages: int
     kinds: tuple[str, ...]
     quantities: tuple[str, ...]
@@ -30,9 +35,10 @@ class Candidate:
     dropped: dict[str, int]
 
     @property
-    def rank(self) -> tuple[float, int, int]:
+    def rank(self) -> tuple[float, bool, int, int]:
         """What to sort by, the best last."""
-        return round(self.explained, 2), len(self.quantities), self.messages
+        known = len(self.quantities)
+        return round(self.explained, 2), self.of_pack and known > 0, known, self.messages
 
     def record(self) -> dict[str, object]:
         """The same as JSON can carry it."""
@@ -57,7 +63,7 @@ def _beginning(chunks: Sequence[Chunk]) -> list[Chunk]:
 
 
 def _candidate(codec: Codec, chunks: Sequence[Chunk]) -> Candidate:
-    items = [item for turn in turns(chunks, codec) for item in turn.items]
+    items = [item for turn in turns(chunks, codec) if not turn.asking for item in turn.items]
     messages = [item for item in items if isinstance(item, Message)]
     dropped: dict[str, int] = {}
     for item in items:
@@ -67,7 +73,8 @@ def _candidate(codec: Codec, chunks: Sequence[Chunk]) -> Candidate:
     said = {key for message in messages for key, value in message.reading.items() if value is not None}
     return Candidate(
         name=codec.name,
-        maker=codec.spec.maker,
+        maker=codec.maker,
+        of_pack=not codec.both_ways,
         messages=len(messages),
         kinds=tuple(sorted({message.name for message in messages})),
         quantities=tuple(sorted(said)),

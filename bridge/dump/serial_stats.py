@@ -87,8 +87,9 @@ class Statistics:
                 self._sent(chunk)
             else:
                 self._received(chunk)
-        for item in turn.items:
-            self._item(item, None if chunk is None else chunk.time_s)
+        if not turn.asking:  # what a question means is no answer, and counted as a question already
+            for item in turn.items:
+                self._item(item, None if chunk is None else chunk.time_s)
 
     def record(self) -> dict[str, object]:
         """All of it, as JSON can carry it."""
@@ -106,7 +107,7 @@ class Statistics:
             "unanswered": self.unanswered.total(),
             "garbled": self.garbled,
             "late": self.late,
-            "reply_timeout_s": self.codec.spec.reply_timeout_s,
+            "reply_timeout_s": self.codec.reply_timeout_s,
             "first_byte": self.first_byte.record(),
             "complete": self.complete.record(),
             "without_answer": [
@@ -154,7 +155,7 @@ class Statistics:
         if time_s is not None and question.last_s is not None:
             took_s = time_s - question.last_s
             self.complete.all_s.append(took_s)
-            self.late += took_s > self.codec.spec.reply_timeout_s
+            self.late += took_s > self.codec.reply_timeout_s
 
     def _close(self) -> None:
         """The question under way is over."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from bridge import profiles
+from bridge.config import CanInverter
 from bridge.config.ceiling import highest_v
 from bridge.dump.answers import Answers, unknown_note
 from bridge.dump.block import ERROR, FD, REMOTE, Block
@@ -165,6 +166,7 @@ class _Stage:
         sinks = {
             one.name: CanSink(one.name, profiles.load(one.profile), ceiling_v=ceiling_v)
             for one in config.inverters
+            if isinstance(one, CanInverter)
         }
         self._gateway = Gateway(config, sinks, 0.0)
         self._shadow = Shadow(self._gateway, self._told)
