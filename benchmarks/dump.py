@@ -1,7 +1,7 @@
 """How fast dumps are decoded to Parquet and counted, and in how much memory, from 1e5 to 1e7 frames.
 
 Run by hand: `python -m benchmarks.dump [--frames N ...] [--json]`. A candump log of a Pylontech rack and an
-inverter's answer is made; each figure is a process of its own on one core, the best of three. Time is that of
+inverter's answer is made; each figure is a process of its own on one core, the best of five. Time is that of
 the processor, without imports. `times` is how many times quicker than python-can's reader with cantools,
 measured in the same session on the first 1e5 frames; counting lines stands beside, as a measure of the
 machine.
@@ -24,7 +24,7 @@ from pathlib import Path
 DIALECT = "pylontech-lv"
 SIZES = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 JUDGED = 100_000  # frames for python-can and cantools, which are linear and slow
-ROUNDS = 3
+ROUNDS = 5
 KB_IN_MB = 1024
 
 

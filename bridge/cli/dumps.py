@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
@@ -82,8 +84,8 @@ class Frames:
             without_ids=without,
         )
         if self.interface is None:
-            return read(self.files or [STDIN], problems, selection, form=self.form)
-        return selected(self._live(problems), selection)
+            return _until_asked_to_end(read(self.files or [STDIN], problems, selection, form=self.form))
+        return _until_asked_to_end(selected(self._live(problems), selection))
 
     def _live(self, problems: Problems) -> Iterator[Block]:
         from bridge.dump.live import gathered
@@ -102,16 +104,33 @@ def need_numpy() -> None:
 
 @contextlib.contextmanager
 def told() -> Iterator[Problems]:
-    """Problems that are said on standard error in the end; Ctrl-C ends quietly, as a live one is ended."""
+    """Problems that are said on standard error in the end."""
     from bridge.dump.problems import Problems
 
     problems = Problems()
     try:
         yield problems
-    except KeyboardInterrupt:
-        typer.echo("", err=True)
     finally:
         for problem in problems.first:
             typer.echo(f"{problem}: no frame", err=True)
         if (more := problems.count - len(problems.first)) > 0:
             typer.echo(f"and {more} more lines that are no frames", err=True)
+
+
+def _until_asked_to_end(blocks: Iterator[Block]) -> Iterator[Block]:
+    """The blocks until Ctrl-C or SIGTERM, which end a log as its end does; a second Ctrl-C acts at once."""
+    asked = threading.Event()
+
+    def ask(*_: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for block in blocks:
+            yield block
+            if asked.is_set():
+                return
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.dump.block import Block, Floats, id_text, key_of
+from bridge.dump.block import Block, Floats, Integers, id_text, key_of
 from bridge.dump.decoding import Decoding, Part
 from bridge.dump.meaning import whole
 from bridge.errors import ConfigError
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 GROUP_ROWS = 1 << 18  # of one message, that wait to be written as one row group
 WAITING_ROWS = 1 << 20  # of all messages together
 REPEATED = ("channel", "id", "dialect", "message")
-
-Arrays = Mapping[str, "pa.Array"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def write_parquet(blocks: Iterable[Block], decoding: Decoding, path: Path) -> in
     with _replaced(path) as written, pq.ParquetWriter(written, tables.schema, **tables.options) as writer:
         for block in blocks:
             for part in decoding.split(block):
-                waiting.add(part, tables.arrays(block, part))
+                waiting.add(_Piece.of(block, part))
             for full in waiting.full():
                 writer.write_table(tables.table(full))
         for left in waiting.rest():
@@ -85,8 +83,8 @@ def write_csv(blocks: Iterable[Block], decoding: Decoding, path: Path) -> int:
             parts = list(decoding.split(block))
             if parts:
                 order = np.argsort(np.concatenate([part.rows for part in parts]), kind="stable")
-                table = tables.table([tables.arrays(block, part) for part in parts]).cast(tables.plain)
-                writer.write_table(table.take(order))
+                table = tables.table([_Piece.of(block, part) for part in parts])
+                writer.write_table(table.cast(tables.plain).take(order))
                 rows += len(order)
     return rows
 
@@ -121,98 +119,118 @@ class _Tables:
             "write_statistics": ["t", "message"],
             "column_encoding": {"t": "PLAIN", "line": "DELTA_BINARY_PACKED"},
         }
-        self._words: dict[str, pa.Array] = {}
-        self._nothing = {name: pa.nulls(0, kind) for name, kind in types.items()}
+        self._nulls = {name: pa.nulls(0, kind) for name, kind in types.items()}
 
-    def arrays(self, block: Block, part: Part) -> Arrays:
-        """The columns of one part that have values."""
+    def table(self, pieces: Sequence[_Piece]) -> pa.Table:
+        """Pieces one below the other, with nothing where they have no values."""
         import pyarrow as pa
 
-        count = len(part.rows)
-        found = {
-            "t": pa.array(block.time_s[part.rows], from_pandas=True),
-            "line": pa.array(block.line[part.rows]),
-            "channel": self._channels(block, part),
-            "id": self._same(id_text(key_of(part.message.can_id, extended=part.message.extended)), count),
-            "dialect": self._same(part.dialect, count),
-            "message": self._same(part.message.name, count),
+        messages = [piece.part.message for piece in pieces]
+        channel = np.concatenate([piece.channel for piece in pieces])
+        columns: dict[str, pa.Array] = {
+            "t": pa.array(np.concatenate([piece.time_s for piece in pieces]), from_pandas=True),
+            "line": pa.array(np.concatenate([piece.line for piece in pieces])),
+            "channel": _words(pieces[-1].channels, channel),
+            "id": _each(pieces, [id_text(key_of(one.can_id, extended=one.extended)) for one in messages]),
+            "dialect": _each(pieces, [piece.part.dialect for piece in pieces]),
+            "message": _each(pieces, [one.name for one in messages]),
         }
-        for name, texts in part.texts.items():
-            found[name] = pa.array(texts, pa.string(), from_pandas=True)
-        for name, values in part.values.items():
-            found[name] = _array(self._kinds[name], values)
-        return found
+        for name, kind in self._kinds.items():
+            column = _column(name, kind, pieces)
+            columns[name] = self._nothing(name, len(channel)) if column is None else column
+        return pa.Table.from_pydict(columns, schema=self.schema)
 
-    def table(self, parts: Sequence[Arrays]) -> pa.Table:
-        """Parts one below the other, with nothing where they have no values."""
+    def _nothing(self, name: str, count: int) -> pa.Array:
+        """So many nulls; shared, because most of a table is nothing."""
         import pyarrow as pa
 
-        counts = [len(part["t"]) for part in parts]
-        columns = []
-        for name in self.schema.names:
-            nothing = self._nulls(name, max(counts))
-            chunks = [part.get(name, nothing[:count]) for part, count in zip(parts, counts, strict=True)]
-            columns.append(pa.chunked_array(chunks))
-        return pa.Table.from_arrays(columns, schema=self.schema)
+        if len(self._nulls[name]) < count:
+            self._nulls[name] = pa.nulls(count, self.schema.field(name).type)
+        return self._nulls[name][:count]
 
-    def _channels(self, block: Block, part: Part) -> pa.Array:
-        if len(block.channels) == 1:
-            return self._same(block.channels[0], len(part.rows))
-        return _repeated(block.channels, block.channel[part.rows].astype(np.int32))
 
-    def _same(self, word: str, count: int) -> pa.Array:
-        """A word so many times; shared, because that is what most such columns are."""
-        if word not in self._words or len(self._words[word]) < count:
-            self._words[word] = _repeated((word,), np.zeros(count, np.int32))
-        return self._words[word][:count]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """A part with what the table needs of its block, which need not be kept for it."""
 
-    def _nulls(self, name: str, count: int) -> pa.Array:
-        """At least so many; shared, because most of a table is nothing."""
-        import pyarrow as pa
+    part: Part
+    time_s: Floats
+    line: Integers
+    channel: NDArray[np.uint16]
+    channels: tuple[str, ...]
 
-        if len(self._nothing[name]) < count:
-            self._nothing[name] = pa.nulls(count, self.schema.field(name).type)
-        return self._nothing[name]
+    @classmethod
+    def of(cls, block: Block, part: Part) -> _Piece:
+        rows = part.rows
+        return cls(part, block.time_s[rows], block.line[rows], block.channel[rows], block.channels)
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """Parts that wait until they are enough for a row group of their message. rows: of all there were."""
+    """Pieces that wait until they are enough for a row group of their message. rows: of all there were."""
 
     rows: int = 0
-    _parts: dict[tuple[str, str], list[Arrays]] = field(default_factory=dict)
+    _pieces: dict[tuple[str, str], list[_Piece]] = field(default_factory=dict)
     _rows: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, part: Part, arrays: Arrays) -> None:
-        of = (part.dialect, part.message.name)
-        self._parts.setdefault(of, []).append(arrays)
-        self._rows[of] += len(part.rows)
-        self.rows += len(part.rows)
+    def add(self, piece: _Piece) -> None:
+        of = (piece.part.dialect, piece.part.message.name)
+        self._pieces.setdefault(of, []).append(piece)
+        self._rows[of] += len(piece.time_s)
+        self.rows += len(piece.time_s)
 
-    def full(self) -> Iterator[list[Arrays]]:
+    def full(self) -> Iterator[list[_Piece]]:
         """What has waited long enough: large groups, and the largest while there is too much in all."""
         while self._rows and (
             self._rows.most_common(1)[0][1] >= GROUP_ROWS or self._rows.total() >= WAITING_ROWS
         ):
             of, _ = self._rows.most_common(1)[0]
             del self._rows[of]
-            yield self._parts.pop(of)
+            yield self._pieces.pop(of)
 
-    def rest(self) -> Iterator[list[Arrays]]:
+    def rest(self) -> Iterator[list[_Piece]]:
         """All that is left."""
-        yield from self._parts.values()
+        yield from self._pieces.values()
 
 
-def _repeated(words: Sequence[str], which: NDArray[np.int32]) -> pa.Array:
+def _each(pieces: Sequence[_Piece], words: Sequence[str]) -> pa.Array:
+    """A word for each piece; once for all if it is the same."""
+    counts = [len(piece.time_s) for piece in pieces]
+    if len(set(words)) == 1:
+        return _words(words[:1], np.zeros(sum(counts), np.int32))
+    return _words(words, np.repeat(np.arange(len(words)), counts))
+
+
+def _words(words: Sequence[str], which: NDArray[np.integer]) -> pa.Array:
     import pyarrow as pa
 
-    return pa.DictionaryArray.from_arrays(pa.array(which), pa.array(words, pa.string()), safe=False)
+    known, place = np.unique(words, return_inverse=True)  # a dictionary says each only once
+    indices = place.astype(np.int32)[which]
+    return pa.DictionaryArray.from_arrays(pa.array(indices), pa.array(known.tolist(), pa.string()))
 
 
-def _array(kind: str, values: Floats) -> pa.Array:
-    """Values as a column of this kind; NaN is nothing."""
+def _column(name: str, kind: str, pieces: Sequence[_Piece]) -> pa.Array | None:
+    """One signal's values in all pieces; None if no piece has any."""
     import pyarrow as pa
 
+    found = [piece.part.texts.get(name, piece.part.values.get(name)) for piece in pieces]
+    if all(one is None for one in found):
+        return None
+    counts = [len(piece.time_s) for piece in pieces]
+    filled = [
+        np.full(count, np.nan) if one is None else one for one, count in zip(found, counts, strict=True)
+    ]
+    if kind == "string":
+        return pa.concat_arrays([_array(kind, one) for one in filled])
+    return _array(kind, np.concatenate(filled))
+
+
+def _array(kind: str, values: Floats | NDArray[np.object_]) -> pa.Array:
+    """Values as a column of this kind; NaN and None are nothing."""
+    import pyarrow as pa
+
+    if values.dtype == np.object_:
+        return pa.array(values, pa.string(), from_pandas=True)
     if kind == "float64":
         return pa.array(values, from_pandas=True)
     nothing = np.isnan(values)

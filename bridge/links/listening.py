@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import can
 
@@ -13,7 +13,7 @@ from bridge.links.can import FAILURES
 WAIT_S = 0.1  # at the longest without a word
 
 
-def listen(interface: str, channel: str, bitrate: int) -> Iterator[can.Message | None]:
+def listen(interface: str, channel: str, bitrate: int) -> Generator[can.Message | None]:
     """Every frame, and None when there was none for WAIT_S; endless. Raises LinkError if the bus fails."""
     try:
         bus = can.Bus(interface=interface, channel=channel, bitrate=bitrate, ignore_config=True)

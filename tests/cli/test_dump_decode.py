@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import io
+import itertools
 import json
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import can
 import pyarrow.parquet as pq
 import pytest
 
@@ -179,6 +184,68 @@ def test_events_are_cut_out_of_a_log(
         "(1700000152.000000) gap: 351 silent for 3 s",
         "142 frames recorded",
     ]
+
+
+@pytest.fixture
+def bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bus with a frame each second without an end; after ten somebody presses Ctrl-C."""
+
+    def heard(*_: object) -> Iterator[can.Message]:
+        for second in itertools.count():
+            if second == 10:
+                signal.raise_signal(signal.SIGINT)
+            yield can.Message(
+                timestamp=START_S + second, arbitration_id=0x355, is_extended_id=False,
+                data=bytes.fromhex("39006300"), channel="can0",
+            )  # fmt: skip
+
+    monkeypatch.setattr("bridge.links.listening.listen", heard)
+    monkeypatch.setattr("bridge.dump.live.BLOCK_FRAMES", 2)
+
+
+@pytest.mark.usefixtures("bus")
+def test_a_bus_is_decoded_until_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--interface", "socketcan", "--channel", "can0", "--profile", "deye-lv", "--since", "8s")
+    assert run(monkeypatch, "decode", *words) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        f"({START_S + second}.000000) can0 355#39006300  :: state_of_charge: soc_pct 57 %, soh_pct 99 %"
+        for second in (8, 9, 10, 11)
+    ]
+    assert err.strip() == ""
+
+
+@pytest.mark.usefixtures("bus")
+def test_a_bus_is_counted_until_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "stats", "--interface", "socketcan") == 0
+    assert capsys.readouterr().out.startswith("can0: 12 frames, in 11.0 s, load ")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("bus")
+def test_a_bus_is_recorded_until_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "record", "--interface", "socketcan", "--to", tmp_path) == 0
+    (path,) = tmp_path.iterdir()
+    assert path.read_text().splitlines() == [f"({START_S + n}.000000) can0 355#39006300" for n in range(12)]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("missing", "words"), [("numpy", ["decode"]), ("numpy", ["stats"]), ("pyarrow", ["decode", "--csv", "x"])]
+)
+def test_a_missing_extra_is_named(
+    missing: str, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *more: None if name == missing else find(name, *more)
+    )
+    assert run(monkeypatch, *words, "dump.log") == 2
+    assert f"{missing}: pip install 'packbridge[dump]'" in capsys.readouterr().err
 
 
 def test_nothing_is_said_if_the_reader_goes_away(tmp_path: Path) -> None:
