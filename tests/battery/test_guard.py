@@ -213,7 +213,19 @@ def test_a_pack_whose_switch_is_open_in_a_direction_does_not_end_it() -> None:
     low = changed(with_cell(well(), 7, 2.70), discharge_fet_on=False, discharge_allowed=False)
 
     assert guarded(member(high), member(well(), SHED)) is PLAIN
-    assert currents(guarded(member(low), member(well(), SHED))) == (100.0, 120.0)
+    assert currents(guarded(member(low), member(well(), SHED))) == (100.0, 100.0)
+
+
+@pytest.mark.parametrize("allowed", [False, None])
+def test_a_pack_that_does_not_permit_a_direction_adds_nothing_to_it(allowed: bool | None) -> None:
+    much = replace(PLAIN, charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
+    no_charge, no_discharge = (
+        changed(well(), charge_allowed=allowed),
+        changed(well(), discharge_allowed=allowed),
+    )
+
+    assert currents(guarded(member(no_charge), member(well(), SHED), decision=much)) == (100.0, 240.0)
+    assert currents(guarded(member(no_discharge), member(well(), SHED), decision=much)) == (240.0, 100.0)
 
 
 def test_a_switch_that_nobody_reports_counts_as_closed() -> None:
