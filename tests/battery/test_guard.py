@@ -185,6 +185,13 @@ def test_never_more_than_the_users_limits(maximum_a: float | None, limit_a: floa
     assert currents(guarded(member(well()), decision=level, bank=bank)) == (100.0, limit_a)
 
 
+def test_the_users_limits_above_what_the_packs_carry_raise_nothing() -> None:
+    much = replace(PLAIN, charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
+    bank = BankSettings(max_charge_current_a=500.0, max_discharge_current_a=500.0)
+
+    assert currents(guarded(member(well()), decision=much, bank=bank)) == (140.0, 140.0)
+
+
 @pytest.mark.parametrize(
     ("cell_v", "charge", "discharge"),
     [
@@ -196,6 +203,7 @@ def test_never_more_than_the_users_limits(maximum_a: float | None, limit_a: floa
         (2.80, True, False),
         (2.799, True, False),
         (1.0, True, False),
+        (0.0, True, False),
         (nan, False, False),
         (None, False, False),
     ],
