@@ -39,6 +39,7 @@ from bridge.battery.soc import StateOfCharge, within_edges
 from bridge.battery.topology import normal, units
 from bridge.battery.watch import Watch
 from bridge.model import (
+    Alarm,
     AlarmCause,
     BankSettings,
     ChargeSettings,
@@ -118,6 +119,11 @@ class Aggregator:
         self._membership.informed(pack, info)
         self._known[pack].informed(info)
 
+    @property
+    def latched(self) -> frozenset[tuple[str | None, Alarm]]:
+        """The faults that stand until they are cleared: pack, and kind."""
+        return frozenset(self._watch.faults.latched)
+
     def clear_faults(self) -> list[str]:
         """Somebody has looked at what ended all current: let it flow again, unless it is still wrong. What
         was latched, in words.
@@ -133,6 +139,7 @@ class Aggregator:
     def state(self) -> dict[str, object]:
         """What an earlier run leaves to a later one, as JSON can carry it: one key a component."""
         return {
+            "faults": self._watch.faults.state(),
             "charge": self._charging.state(),
             "soc": self._soc.state(),
             "sharing": self._sharing.state(),
@@ -140,10 +147,12 @@ class Aggregator:
         }
 
     def restore(self, state: Mapping[str, object], now: float, away_s: float) -> None:
-        """Go on from an earlier `state`, before the first sample. What is not plausible is left out.
+        """Go on from an earlier `state`, before the first sample. What is not plausible is left out, but for
+        a latched fault: it stands, whatever can be read of it.
 
         away_s: how long ago it was kept, by a clock that may have been set meanwhile.
         """
+        self._watch.faults.restore(state.get("faults"))
         self._charging.restore(state.get("charge"), now, away_s)
         self._soc.restore(state.get("soc"))
         if isinstance(sharing := state.get("sharing"), Mapping):
