@@ -60,6 +60,13 @@ def test_a_decision_that_is_in_order_passes_as_it_is() -> None:
     assert guarded(member(well())) is PLAIN
 
 
+def test_alarms_that_a_decision_has_already_are_no_reason_to_touch_it() -> None:
+    had = frozenset({Alarm.CELL_OVERVOLTAGE})
+    decision = replace(PLAIN, protections=had, warnings=had)
+
+    assert guarded(member(well()), decision=decision) is decision
+
+
 def test_a_limit_that_was_lowered_says_why_before_all_others() -> None:
     reason = Constraint(limit=Limit.CCL, value=100.0, rule="rating", text="rated")
     decision = replace(PLAIN, constraints={Limit.CCL: (reason,)})
