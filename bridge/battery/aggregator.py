@@ -209,8 +209,8 @@ class Aggregator:
             waiting_for=waiting_for,
             voltage_v=voltage_v,
             cautious_voltage_v=self._cautious_v,
-            any_active=any(pack.member.state is PackState.ACTIVE for pack in packs),
-            any_heard=any(pack.heard for pack in packs),
+            any_active=PackState.ACTIVE in [pack.member.state for pack in packs],
+            any_heard=True in [pack.heard for pack in packs],
             watched=self._watch.constraints(packs, self._published_a, now),
             single=leaves,
             charge=self._charging.follow(
@@ -221,12 +221,10 @@ class Aggregator:
 
     def _leaves(self, standings: Sequence[Standing]) -> tuple[Pack, ...]:
         """All packs in service, with less certainty of those that may have left the bus."""
-        packs = tuple(
-            [self._known[s.member.name].pack(s, self._soc.counted(s.member.name)) for s in standings]
-        )
+        packs = tuple([self._known[s.member.settings.name].pack(s, self._soc) for s in standings])
         suspects = self._watch.suspects(packs)
         if suspects:
-            packs = tuple([replace(p, certainty=0.0) if p.member.name in suspects else p for p in packs])
+            packs = tuple([p._replace(certainty=0.0) if p.member.name in suspects else p for p in packs])
         return packs
 
     def _gate(self, packs: Sequence[Pack]) -> None:
@@ -282,7 +280,8 @@ class Aggregator:
             leaves=context.leaves,
         )
         for limit, value in ((Limit.CCL, ccl), (Limit.DCL, dcl), (Limit.CVL, cvl)):
-            reasons[limit][:0] = _shaped(limit, value, least[limit])
+            if value < least[limit] - 0.1:
+                reasons[limit].insert(0, _rising(limit, value, least[limit]))
         return Decision(
             time_s=now,
             bank=self._merger.merge(context.packs, context.voltage_v, soc, context.leaves),
@@ -321,7 +320,7 @@ class _Known:
         if self._facts is not None:
             self.take(self._facts.sample)
 
-    def pack(self, standing: Standing, counted_soc: float | None) -> Pack:
+    def pack(self, standing: Standing, soc: StateOfCharge) -> Pack:
         member, state = standing.member, standing.member.state
         heard = state in _HEARD
         trusted = heard or state is PackState.STALE
@@ -333,7 +332,7 @@ class _Known:
             standing.counts,
             self._facts,
             self._limits,
-            counted_soc,
+            soc.counted(self.settings.name) if self.settings.soc_source == "counter" else None,
         )
 
 
@@ -347,10 +346,8 @@ def _shaper(packs: Sequence[PackSettings], limit: Limit, settings: BankSettings)
     )
 
 
-def _shaped(limit: Limit, value: float, allowed: float) -> list[Constraint]:
-    """Why less is published than the rules allow, if it is."""
-    if value >= allowed - 0.1:
-        return []
+def _rising(limit: Limit, value: float, allowed: float) -> Constraint:
+    """Why less is published than the rules allow."""
     unit = "V" if limit is Limit.CVL else "A"
     text = f"{allowed:.1f} {unit} is allowed, but a limit rises late and slowly"
-    return [Constraint(limit=limit, value=value, rule="rising", text=text)]
+    return Constraint(limit=limit, value=value, rule="rising", text=text)
