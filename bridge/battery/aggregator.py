@@ -22,7 +22,7 @@ from bridge.battery.composite import tree
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts, Memory
 from bridge.battery.guard import guard
-from bridge.battery.imbalance import apart_v
+from bridge.battery.imbalance import apart_v, is_outside
 from bridge.battery.leases import Leases
 from bridge.battery.leaving import Leaving
 from bridge.battery.membership import Membership, Standing
@@ -231,11 +231,10 @@ class Aggregator:
         """Whether what joins the bus bar, a pack or a string, fits to it in voltage."""
         for pack in packs:
             if pack.member.state is PackState.JOINING:
-                own, volts = pack.member.settings, apart_v(pack, packs)
-                is_apart = (
-                    volts is not None and abs(volts) > self._settings.join_window_v_per_cell * own.cells
-                )
-                for name in self._packs_of(own.name):
+                volts = apart_v(pack, packs)
+                window_v = self._settings.join_window_v_per_cell
+                is_apart = volts is not None and is_outside(pack, volts, packs, window_v)
+                for name in self._packs_of(pack.member.name):
                     self._membership.apart(name, apart=is_apart)
 
     def _packs_of(self, unit: str) -> tuple[str, ...]:
