@@ -83,6 +83,14 @@ def test_a_limit_that_was_lowered_says_why_before_all_others() -> None:
     assert Limit.DCL not in after.constraints
 
 
+def test_of_several_packs_at_their_end_the_first_is_named() -> None:
+    high = with_cell(well(), 7, 3.55)
+
+    after = guarded(member(high), member(high, SHED))
+
+    assert after.constraints[Limit.CCL][0].text == "garage: a cell is at its limit, or cannot be read"
+
+
 @pytest.mark.parametrize("value", [nan, inf, -inf, -0.1, None])
 @pytest.mark.parametrize("field", ["charge_current_limit_a", "discharge_current_limit_a"])
 def test_a_current_that_is_no_limit_is_zero(field: str, value: float | None) -> None:
