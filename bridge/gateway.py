@@ -108,6 +108,7 @@ class Gateway:
         self.more: dict[str, Callable[[float], object]] = {}  # what stands around us adds to the status
         self._decide_at_s = now
         self._save_at_s = now + SAVE_EVERY_S
+        self._kept_faults = self.aggregator.latched
         self._stage: str | None = None
         self._armed: dict[str, Decision] = {}
         self._states: dict[str, object] = {}
@@ -136,6 +137,7 @@ class Gateway:
     def restore(self, state: Mapping[str, object], now: float, away_s: float) -> None:
         """Before the first event: go on from what an earlier run asked to `Save`, so long ago."""
         self.aggregator.restore(state, now, away_s)
+        self._kept_faults = self.aggregator.latched
 
     def next_wakeup(self) -> float:
         """When a `Tick` is due at the latest."""
@@ -272,10 +274,13 @@ class Gateway:
         return actions + ([] if self.sinks else [Alive()]) + self._inverters(now)
 
     def _save(self, now: float) -> list[Action]:
-        """What the next run needs to know, once a minute: a flash card does not live for ever."""
-        if now < self._save_at_s:
+        """What the next run needs to know: once a minute, because a flash card does not live for ever, and at
+        once when a fault was latched or cleared.
+        """
+        faults = self.aggregator.latched
+        if now < self._save_at_s and faults == self._kept_faults:
             return []
-        self._save_at_s = now + SAVE_EVERY_S
+        self._save_at_s, self._kept_faults = now + SAVE_EVERY_S, faults
         return [Save(self.aggregator.state())]
 
     def _stop(self, now: float) -> list[Action]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import TypedDict, TypeVar
+from typing import NamedTuple, TypedDict, TypeVar
 
 T = TypeVar("T")
 
@@ -443,8 +443,7 @@ class PackState(StrEnum):
     EXCLUDED = "excluded"  # the user has taken it out of service
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(NamedTuple):
     """A pack as the bank sees it at one moment."""
 
     settings: PackSettings
@@ -468,8 +467,7 @@ class Limit(StrEnum):
     DCL = "discharge_current_limit_a"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constraint:
+class Constraint(NamedTuple):
     """One reason why a limit is not higher (DVL: not lower).
 
     limit: which of the four. value: V or A, as the limit's name says. rule: the rule's name. pack,
@@ -485,8 +483,7 @@ class Constraint:
     age_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bank:
+class Bank(NamedTuple):
     """All packs as one battery: what was measured, before any limit is drawn from it.
 
     Values are None when no usable pack gives them. Packs in parallel add their currents and charges, and

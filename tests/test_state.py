@@ -187,6 +187,29 @@ def test_the_engine_asks_to_keep_its_state_once_a_minute_and_at_the_end() -> Non
     json.dumps([action.state for action in last if isinstance(action, Save)], allow_nan=False)
 
 
+def test_a_fault_is_kept_at_once_and_so_is_that_it_was_cleared() -> None:
+    def kept(gateway: Gateway, now: float) -> list[object]:
+        actions = gateway.handle(Tick(), now)
+        return [action.state["faults"] for action in actions if isinstance(action, Save)]
+
+    fault = {"pack": "garage", "alarm": "fire", "text": "garage: fire"}
+    gateway = Gateway(parse(CONFIG, "test"), {}, 0.0)
+    assert kept(gateway, 1.0) == []
+
+    gateway.aggregator.restore({"faults": [fault]}, 1.5, 0.0)  # as if it had just been latched
+    assert [kept(gateway, now) for now in (2.0, 3.0)] == [[[fault]], []]
+
+    gateway.aggregator.clear_faults()
+    assert [kept(gateway, now) for now in (4.0, 5.0)] == [[[]], []]
+
+
+def test_a_fault_that_was_restored_is_not_written_again_at_once() -> None:
+    gateway = Gateway(parse(CONFIG, "test"), {}, 0.0)
+    gateway.restore({"faults": [{"pack": "garage", "alarm": "fire", "text": "garage: fire"}]}, 0.0, 0.0)
+
+    assert not any(isinstance(action, Save) for action in gateway.handle(Tick(), 1.0))
+
+
 def test_what_one_run_kept_the_next_one_goes_on_from(tmp_path: Path) -> None:
     file = StateFile(tmp_path, "cellar")
     first = Gateway(parse(CONFIG, "test"), {}, 0.0)

@@ -22,7 +22,7 @@ from bridge.battery.composite import tree
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts, Memory
 from bridge.battery.guard import guard
-from bridge.battery.imbalance import apart_v
+from bridge.battery.imbalance import apart_v, is_outside
 from bridge.battery.leases import Leases
 from bridge.battery.leaving import Leaving
 from bridge.battery.membership import Membership, Standing
@@ -39,6 +39,7 @@ from bridge.battery.soc import StateOfCharge, within_edges
 from bridge.battery.topology import normal, units
 from bridge.battery.watch import Watch
 from bridge.model import (
+    Alarm,
     AlarmCause,
     BankSettings,
     ChargeSettings,
@@ -120,6 +121,11 @@ class Aggregator:
         self._membership.informed(pack, info)
         self._known[pack].informed(info)
 
+    @property
+    def latched(self) -> frozenset[tuple[str | None, Alarm]]:
+        """The faults that stand until they are cleared: pack, and kind."""
+        return frozenset(self._watch.faults.latched)
+
     def clear_faults(self) -> list[str]:
         """Somebody has looked at what ended all current: let it flow again, unless it is still wrong. What
         was latched, in words.
@@ -135,6 +141,7 @@ class Aggregator:
     def state(self) -> dict[str, object]:
         """What an earlier run leaves to a later one, as JSON can carry it: one key a component."""
         return {
+            "faults": self._watch.faults.state(),
             "charge": self._charging.state(),
             "soc": self._soc.state(),
             "sharing": self._sharing.state(),
@@ -142,10 +149,12 @@ class Aggregator:
         }
 
     def restore(self, state: Mapping[str, object], now: float, away_s: float) -> None:
-        """Go on from an earlier `state`, before the first sample. What is not plausible is left out.
+        """Go on from an earlier `state`, before the first sample. What is not plausible is left out, but for
+        a latched fault: it stands, whatever can be read of it.
 
         away_s: how long ago it was kept, by a clock that may have been set meanwhile.
         """
+        self._watch.faults.restore(state.get("faults"))
         self._charging.restore(state.get("charge"), now, away_s)
         self._soc.restore(state.get("soc"))
         if isinstance(sharing := state.get("sharing"), Mapping):
@@ -202,8 +211,8 @@ class Aggregator:
             waiting_for=waiting_for,
             voltage_v=voltage_v,
             cautious_voltage_v=self._cautious_v,
-            any_active=any(pack.member.state is PackState.ACTIVE for pack in packs),
-            any_heard=any(pack.heard for pack in packs),
+            any_active=PackState.ACTIVE in [pack.member.state for pack in packs],
+            any_heard=True in [pack.heard for pack in packs],
             watched=self._watch.constraints(packs, self._published_a, now),
             single=leaves,
             charge=self._charging.follow(
@@ -214,23 +223,20 @@ class Aggregator:
 
     def _leaves(self, standings: Sequence[Standing]) -> tuple[Pack, ...]:
         """All packs in service, with less certainty of those that may have left the bus."""
-        packs = tuple(
-            [self._known[s.member.name].pack(s, self._soc.counted(s.member.name)) for s in standings]
-        )
+        packs = tuple([self._known[s.member.settings.name].pack(s, self._soc) for s in standings])
         suspects = self._watch.suspects(packs)
         if suspects:
-            packs = tuple([replace(p, certainty=0.0) if p.member.name in suspects else p for p in packs])
+            packs = tuple([p._replace(certainty=0.0) if p.member.name in suspects else p for p in packs])
         return packs
 
     def _gate(self, packs: Sequence[Pack]) -> None:
         """Whether what joins the bus bar, a pack or a string, fits to it in voltage."""
         for pack in packs:
             if pack.member.state is PackState.JOINING:
-                own, volts = pack.member.settings, apart_v(pack, packs)
-                is_apart = (
-                    volts is not None and abs(volts) > self._settings.join_window_v_per_cell * own.cells
-                )
-                for name in self._packs_of(own.name):
+                volts = apart_v(pack, packs)
+                window_v = self._settings.join_window_v_per_cell
+                is_apart = volts is not None and is_outside(pack, volts, packs, window_v)
+                for name in self._packs_of(pack.member.name):
                     self._membership.apart(name, apart=is_apart)
 
     def _packs_of(self, unit: str) -> tuple[str, ...]:
@@ -275,7 +281,8 @@ class Aggregator:
             leaves=context.leaves,
         )
         for limit, value in ((Limit.CCL, ccl), (Limit.DCL, dcl), (Limit.CVL, cvl)):
-            reasons[limit][:0] = _shaped(limit, value, least[limit])
+            if value < least[limit] - 0.1:
+                reasons[limit].insert(0, _rising(limit, value, least[limit]))
         return Decision(
             time_s=now,
             bank=self._merger.merge(context.packs, context.voltage_v, soc, context.leaves),
@@ -314,7 +321,7 @@ class _Known:
         if self._facts is not None:
             self.take(self._facts.sample)
 
-    def pack(self, standing: Standing, counted_soc: float | None) -> Pack:
+    def pack(self, standing: Standing, soc: StateOfCharge) -> Pack:
         member, state = standing.member, standing.member.state
         heard = state in _HEARD
         trusted = heard or state is PackState.STALE
@@ -326,7 +333,7 @@ class _Known:
             standing.counts,
             self._facts,
             self._limits,
-            counted_soc,
+            soc.counted(self.settings.name) if self.settings.soc_source == "counter" else None,
         )
 
 
@@ -340,10 +347,8 @@ def _shaper(packs: Sequence[PackSettings], limit: Limit, settings: BankSettings)
     )
 
 
-def _shaped(limit: Limit, value: float, allowed: float) -> list[Constraint]:
-    """Why less is published than the rules allow, if it is."""
-    if value >= allowed - 0.1:
-        return []
+def _rising(limit: Limit, value: float, allowed: float) -> Constraint:
+    """Why less is published than the rules allow."""
     unit = "V" if limit is Limit.CVL else "A"
     text = f"{allowed:.1f} {unit} is allowed, but a limit rises late and slowly"
-    return [Constraint(limit=limit, value=value, rule="rising", text=text)]
+    return Constraint(limit=limit, value=value, rule="rising", text=text)

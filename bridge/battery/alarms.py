@@ -117,9 +117,11 @@ class Alarms:
         for pack in single:
             if pack.facts is None:
                 continue
-            name = pack.member.name
+            name = pack.member.settings.name
             if (grave := fault(pack.facts)) is not None:
                 yield AlarmCause(alarm=grave[0], severity=Severity.FAULT, text=grave[1], pack=name)
+            if not pack.facts.sample.protections:
+                continue
             for alarm in pack.facts.sample.protections - NOT_A_COMPLAINT:
                 if not _direction_left(alarm, on_bus_bar):
                     yield _protection(alarm, name, "its BMS ended this, and no pack is left")

@@ -181,6 +181,7 @@ class Stages:
     def _held(self, what: str, is_so: bool, seconds: float, now: float) -> bool:  # noqa: FBT001  # a fact
         """Whether something has been so for so long."""
         if not is_so:
-            self._since.pop(what, None)
+            if self._since:
+                self._since.pop(what, None)
             return False
         return now - self._since.setdefault(what, now) >= seconds

@@ -39,7 +39,8 @@ class View:
                 continue
             if facts.charge_switch_on is not False:
                 self._compare(facts)
-                self.blocked = self.blocked and not (pack.heard and _may_charge(pack))
+                if self.blocked and pack.heard:
+                    self.blocked = not _may_charge(pack)
             self.heard = self.heard or pack.heard
             if pack.counts:
                 self._count(facts)

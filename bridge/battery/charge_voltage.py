@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from math import expm1, inf
 from typing import NamedTuple
 
+from bridge.battery.timing import elapsed_s
+
 LOOP = 0.35  # gain times delay
 SLOPE_TAU_S = 4.5  # the same as a fifth of the difference once a second; so late is the slope itself
 ABOVE_V = 0.005  # the cell is led so far above the target, which the step on the wire takes away again
@@ -70,30 +72,30 @@ class ChargeVoltage:
 
         When packs come or go the highest cell is another one, and the difference is no slope.
         """
-        loop, elapsed_s = self._loop, max(0.0, now - self._now)
+        loop, passed_s = self._loop, elapsed_s(self._now, now)
         self._now = now
-        if elapsed_s > 0 and self._highest_v is not None and among == self._among:
-            weight = -expm1(-elapsed_s / SLOPE_TAU_S)
-            self._slope_v_per_s += weight * ((highest_v - self._highest_v) / elapsed_s - self._slope_v_per_s)
-        if elapsed_s > 0 or self._highest_v is None:
+        if passed_s > 0 and self._highest_v is not None and among == self._among:
+            weight = -expm1(-passed_s / SLOPE_TAU_S)
+            self._slope_v_per_s += weight * ((highest_v - self._highest_v) / passed_s - self._slope_v_per_s)
+        if passed_s > 0 or self._highest_v is None:
             self._highest_v, self._among = highest_v, among
-        predicted_v = highest_v + min(
-            LEAD_MAX_V, (loop.delay_s + SLOPE_TAU_S) * max(0.0, self._slope_v_per_s)
-        )
-        self._integrate(loop.charge_v + ABOVE_V - predicted_v, elapsed_s)
+        predicted_v = highest_v
+        if self._slope_v_per_s > 0:
+            predicted_v += min(LEAD_MAX_V, (loop.delay_s + SLOPE_TAU_S) * self._slope_v_per_s)
+        self._integrate(loop.charge_v + ABOVE_V - predicted_v, passed_s)
         above_v = predicted_v - loop.charge_v
         if above_v > self._clip_above_v and bus_v is not None:
             self.voltage_v = min(self.voltage_v, bus_v - CLIP_STEEP * (above_v - self._clip_above_v))
         self.voltage_v = max(loop.cells * loop.floor_v, min(self.voltage_v, top_v))
         left = (loop.max_v - predicted_v) / (loop.max_v - loop.taper_v)
-        return Lead(self.voltage_v, min(1.0, max(0.0, left)), predicted_v)
+        return Lead(self.voltage_v, 1.0 if left >= 1.0 else max(0.0, left), predicted_v)
 
     def published(self, voltage_v: float) -> None:
         """Less may have been said than was asked for, for another reason; go on from there."""
         self.voltage_v = min(self.voltage_v, voltage_v + LAG_V)
 
-    def _integrate(self, error_v: float, elapsed_s: float) -> None:
+    def _integrate(self, error_v: float, passed_s: float) -> None:
         if -DEAD_V < error_v < self._dead_below_v:
             return
-        step_v = self._gain_per_s * error_v * min(elapsed_s, self._loop.delay_s)
-        self.voltage_v += min(step_v, RISE_V_PER_S * min(elapsed_s, STEP_MAX_S))
+        step_v = self._gain_per_s * error_v * min(passed_s, self._loop.delay_s)
+        self.voltage_v += min(step_v, RISE_V_PER_S * min(passed_s, STEP_MAX_S))

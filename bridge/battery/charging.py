@@ -9,8 +9,8 @@ cell acts at once. The cells of a pack that fell silent stay as they were last: 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from bridge.battery.charge_stages import Marks, Stage, Stages
 from bridge.battery.charge_view import View
@@ -20,6 +20,7 @@ from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
 from bridge.battery.known import value_or
 from bridge.battery.pack_voltages import BMS_TRIP_MARGIN_V
+from bridge.battery.timing import elapsed_s
 from bridge.model import (
     Alarm,
     AlarmCause,
@@ -42,8 +43,7 @@ APART = AlarmCause(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class Charge(NamedTuple):
     """What follows for a decision. full: the one definition of a full bank. full_charge_request: the last
     full charge was too long ago. imbalance: the last charge ended with cells apart. constraints: on CVL,
     at least one, and on CCL.
@@ -111,14 +111,14 @@ class Charging:
         view = View(packs, excludes=self._excludes)
         if view.heard and not starting:
             self._stages.step(view.seen(packs), now)
-        stage, elapsed_s = self._stages.stage, max(0.0, now - self._now)
+        stage, passed_s = self._stages.stage, elapsed_s(self._now, now)
         self._now = now
         goal_v = self._goal_v(stage, packs)
         if self._voltage is None:
             self._top_v = max(goal_v, min(bus_v or 0.0, self._full_v))
             self._voltage = ChargeVoltage(self._loop, self._top_v)
         elif goal_v < self._top_v:
-            self._top_v = max(goal_v, min(self._top_v, self._voltage.voltage_v) - SINK_V_PER_S * elapsed_s)
+            self._top_v = max(goal_v, min(self._top_v, self._voltage.voltage_v) - SINK_V_PER_S * passed_s)
         else:
             self._top_v = goal_v
         return Charge(

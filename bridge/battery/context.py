@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bridge.battery.facts import Facts
 from bridge.battery.pack_rules import PackLimits
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from bridge.battery.charging import Charge  # which reads `Pack`
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
+class Pack(NamedTuple):
     """One pack. heard: it speaks at the moment, and is believed; trusted: what it said last still
     holds, shrinking or not; an untrusted pack is lost, in quarantine or unknown. certainty: how far the
     bank may count on it, 0..1. counts: whether its SoC and voltage are the bank's. facts: None until it
@@ -47,8 +45,7 @@ class Pack:
         return facts is not None and (facts.charge_switch_on is False or facts.discharge_switch_on is False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(NamedTuple):
     """The bank. packs: what hangs on the bus bar, each string as one; single: every single pack, if that is
     not the same. waiting_for: packs that start-up still waits for, empty once it is over. voltage_v: of the
     bus, from packs that are heard; cautious_voltage_v: the same, but not above what a silent pack saw last.

@@ -9,12 +9,15 @@ clearly back.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite
+from math import fsum, isfinite
 from typing import TypeVar, cast
 
 from bridge.battery.fixed import Fixed, fixed
 from bridge.battery.smoothing import Smoother
 from bridge.model import Limit, PackInfo, PackSample, PackSettings, Ratings
+
+MeasuredCell = tuple[float, str, int]
+"""A cell that was measured: V, its pack, its number from 1."""
 
 UNSEEN_CELL_V = 0.05  # how far the extreme cells of a pack without cell voltages may be from its mean
 
@@ -24,10 +27,11 @@ class Facts:
     """One pack's last trusted sample, digested.
 
     cell_max_v, cell_min_v: extremes of the readable cells; of a pack that never gave cells, its mean
-    with a margin. cell_max_index, cell_min_index: 1-based, None where derived. cells_readable: every
-    cell was read; cells_derived: it never gave any. temperature extremes include the last readings of
-    probes that no longer answer; temperature_slow_*: the same, smoothed; temperature_readable: at least one
-    answers. fixed: the pack's curves, and what holds whatever is measured. mosfet_temperature_c,
+    with a margin. cell_max_index, cell_min_index: 1-based, None where derived; highest, lowest: these
+    cells with their numbers, None where derived. cells_readable: every cell was read; cells_derived: it never
+    gave any. temperature extremes include the last readings of probes that no longer answer;
+    temperature_slow_*: the same, smoothed; temperature_mean_c: of those that answer; temperature_readable: at
+    least one does. fixed: the pack's curves, and what holds whatever is measured. mosfet_temperature_c,
     charge_switch_on, discharge_switch_on: as said last. reported: the BMS's own limits. voltage_v:
     measured, or the sum of the cells; voltage_seen_v: the same, or what it was last. charge_stopped,
     discharge_stopped: a cell reached the hard stop and is not clearly back.
@@ -45,10 +49,13 @@ class Facts:
     cell_min_v: float | None
     cell_max_index: int | None
     cell_min_index: int | None
+    highest: MeasuredCell | None
+    lowest: MeasuredCell | None
     temperature_max_c: float | None
     temperature_min_c: float | None
     temperature_slow_max_c: float | None
     temperature_slow_min_c: float | None
+    temperature_mean_c: float | None
     temperature_readable: bool
     mosfet_temperature_c: float | None
     charge_switch_on: bool | None
@@ -109,6 +116,7 @@ class Memory:
         high, low = self._extremes(sample, voltage_v)
         self._learn_stops(high[0], low[0])
         coldest_c, hottest_c = self._temperatures(sample.temperatures_c)
+        probes_c = [t for t in sample.temperatures_c if t is not None]
         slow_coldest_c, slow_hottest_c = self._smoother.follow(coldest_c, hottest_c, sample.time_s)
         self._mosfet_c = _said(sample.mosfet_temperature_c, self._mosfet_c)
         self._charge_on = _said(sample.charge_fet_on, self._charge_on)
@@ -126,11 +134,14 @@ class Memory:
             cell_min_v=low[0],
             cell_max_index=high[1],
             cell_min_index=low[1],
+            highest=self._measured(*high),
+            lowest=self._measured(*low),
             temperature_max_c=hottest_c,
             temperature_min_c=coldest_c,
             temperature_slow_max_c=slow_hottest_c,
             temperature_slow_min_c=slow_coldest_c,
-            temperature_readable=sample.temperatures_c.count(None) < len(sample.temperatures_c),
+            temperature_mean_c=fsum(probes_c) / len(probes_c) if probes_c else None,
+            temperature_readable=bool(probes_c),
             mosfet_temperature_c=self._mosfet_c,
             charge_switch_on=self._charge_on,
             discharge_switch_on=self._discharge_on,
@@ -163,6 +174,9 @@ class Memory:
             return (None, None), (None, None)
         mean_v = voltage_v / self._settings.cells
         return (mean_v + UNSEEN_CELL_V, None), (mean_v - UNSEEN_CELL_V, None)
+
+    def _measured(self, cell_v: float | None, index: int | None) -> MeasuredCell | None:
+        return None if cell_v is None or index is None else (cell_v, self._settings.name, index)
 
     def _learn_stops(self, high_v: float | None, low_v: float | None) -> None:
         charge, discharge = self._fixed.tapers.charge, self._fixed.tapers.discharge

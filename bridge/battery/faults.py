@@ -1,8 +1,8 @@
 """Conditions that no pack's own protection has contained: they end all current of the bank.
 
 They act in the decision that sees them. One that a second sample confirms is latched: the current stays
-off, also when the cell has recovered, until a person has looked and cleared it. A single reading from a
-dying probe so costs a moment, not the night.
+off, also when the cell has recovered and over a restart, until a person has looked and cleared it. A single
+reading from a dying probe so costs a moment, not the night.
 
     a cell 0.25 V above its maximum or 1 V below its minimum    3.80 and 1.80 V for LFP
     cells above 65 degC, switches above 100 degC, fire
@@ -11,7 +11,7 @@ dying probe so costs a moment, not the night.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bridge.battery.facts import Facts
 from bridge.model import Alarm, AlarmCause, Constraint, Limit, Severity
@@ -20,6 +20,7 @@ CELL_HOT_C = 65.0
 MOSFET_HOT_C = 100.0
 AGAINST_SWITCH_A, AGAINST_SWITCH_S = 2.0, 5.0
 LATCH_SAMPLES = 2
+UNREADABLE = "an earlier run had latched a fault, and what it kept of it cannot be read"
 
 
 def fault(facts: Facts) -> tuple[Alarm, str] | None:
@@ -43,7 +44,7 @@ class Faults:
     """Latches what was confirmed. Feed it every trusted sample."""
 
     def __init__(self) -> None:
-        self.latched: dict[tuple[str, Alarm], AlarmCause] = {}
+        self.latched: dict[tuple[str | None, Alarm], AlarmCause] = {}
         self._seen: dict[
             str, tuple[Alarm, int]
         ] = {}  # the fault in the samples up to the last, and in how many
@@ -68,6 +69,18 @@ class Faults:
         self._seen.clear()
         self._against_s.clear()
 
+    def state(self) -> list[dict[str, str | None]]:
+        """What is latched, as JSON can carry it."""
+        return [
+            {"pack": cause.pack, "alarm": cause.alarm.value, "text": cause.text}
+            for cause in self.latched.values()
+        ]
+
+    def restore(self, state: object) -> None:
+        """Latch what an earlier run gave as its `state`. What of it cannot be read was a fault too."""
+        for one in state if isinstance(state, list) else [] if state is None else [state]:
+            self._latch(*_read(one))
+
     def constraints(self) -> Iterator[Constraint]:
         """No current, for everything that is latched."""
         for cause in self.latched.values():
@@ -84,7 +97,7 @@ class Faults:
         if facts.sample.time_s - since_s >= AGAINST_SWITCH_S:
             self._latch(name, *against)
 
-    def _latch(self, name: str, alarm: Alarm, text: str) -> None:
+    def _latch(self, name: str | None, alarm: Alarm, text: str) -> None:
         if (name, alarm) not in self.latched:
             self.latched[name, alarm] = AlarmCause(alarm=alarm, severity=Severity.FAULT, text=text, pack=name)
 
@@ -100,3 +113,12 @@ def _against_switch(facts: Facts) -> tuple[Alarm, str] | None:
     if amps < -AGAINST_SWITCH_A and sample.discharge_fet_on is False:
         return Alarm.DISCHARGE_FET_FAULT, f"{name}: {-amps:.0f} A flow out with the discharge switch off"
     return None
+
+
+def _read(kept: object) -> tuple[str | None, Alarm, str]:
+    """Pack, alarm and text of one latched fault."""
+    if isinstance(kept, Mapping):
+        pack, alarm, text = kept.get("pack"), kept.get("alarm"), kept.get("text")
+        if isinstance(pack, str) and isinstance(text, str) and isinstance(alarm, str) and alarm in set(Alarm):
+            return pack, Alarm(alarm), text
+    return None, Alarm.OTHER, UNREADABLE

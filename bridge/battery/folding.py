@@ -105,10 +105,13 @@ def facts_of(
         cell_min_v=min(lowest_v, default=None),
         cell_max_index=None,
         cell_min_index=None,
+        highest=None,
+        lowest=None,
         temperature_max_c=max(hottest_c) if len(hottest_c) == len(facts) else None,
         temperature_min_c=min(coldest_c) if len(coldest_c) == len(facts) else None,
         temperature_slow_max_c=max(slowly_hot_c) if len(slowly_hot_c) == len(facts) else None,
         temperature_slow_min_c=min(slowly_cold_c) if len(slowly_cold_c) == len(facts) else None,
+        temperature_mean_c=None,
         temperature_readable=all(one.temperature_readable for one in facts),
         mosfet_temperature_c=max(mosfets_c, default=None),
         charge_switch_on=sample.charge_fet_on,
@@ -130,7 +133,7 @@ def trips_of_string(facts: Sequence[Facts]) -> Ratings:
 def named(child: Pack, cause: Constraint) -> Constraint:
     """A cause as the string says it: with the name of the pack, if it has not got it already."""
     name = child.member.name
-    return cause if cause.pack not in {None, name} else replace(cause, text=f"{name}: {cause.text}")
+    return cause if cause.pack not in {None, name} else cause._replace(text=f"{name}: {cause.text}")
 
 
 def voltages_at_string(own: PackSettings, children: Sequence[Pack]) -> Iterator[Constraint]:
@@ -143,7 +146,7 @@ def voltages_at_string(own: PackSettings, children: Sequence[Pack]) -> Iterator[
         others = [one.member.settings for j, one in enumerate(children) if j != i]
         for cause in child.limits.voltage:
             value = _with_others(cause, child.member.settings.cells, others)
-            yield replace(cause, value=_taken_back(own, cause, value, volts[i], whole_v))
+            yield cause._replace(value=_taken_back(own, cause, value, volts[i], whole_v))
         if not child.trusted:
             beside_v = [_beside_v(one, volts[j]) for j, one in enumerate(children) if j != i]
             name = child.member.name

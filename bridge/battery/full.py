@@ -38,4 +38,4 @@ def pack_full(facts: Facts | None) -> bool:
 def packs_full(packs: Sequence[Pack]) -> bool:
     """Whether every pack that counts is; a bank in which none counts is not."""
     counting = [pack.facts for pack in packs if pack.counts]
-    return bool(counting) and all(pack_full(facts) for facts in counting)
+    return bool(counting) and all(map(pack_full, counting))

@@ -8,28 +8,18 @@ through as the same object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import fsum, inf, isfinite
-from typing import NamedTuple
 
-from bridge.model import NO_ALARMS, Alarm, BankSettings, Constraint, Decision, Limit, Member, PackSample
+from bridge.model import Alarm, BankSettings, Constraint, Decision, Limit, Member, PackSample, PackSettings
 
 DECISION_MAX_AGE_S = 3.0
-_Join = Callable[[Sequence[float]], float]
 _SLACK_V = 1e-6  # a voltage that means its bound may differ from it in the last digit
-
-
-class _Side(NamedTuple):
-    """One pack as one direction of current sees it; cells and probes must be strictly inside."""
-
-    member: Member
-    sample: PackSample
-    rated_a: float
-    allowed: bool | None
-    switch_on: bool | None
-    cells_v: tuple[float, float]
-    probes_c: tuple[float, float]
+_Join = Callable[[Iterable[float]], float]
+_Bounds = tuple[float, float]
+_Side = tuple[str, float, str | None]
+"""A pack as one direction of current sees it: its name, what it adds, A, and why the bank must carry none."""
 
 
 def guard(decision: Decision, members: Sequence[Member], bank: BankSettings, now: float) -> Decision:
@@ -38,102 +28,85 @@ def guard(decision: Decision, members: Sequence[Member], bank: BankSettings, now
     Each limit that had to be lowered (DVL: raised) says so in a first constraint of the rule "guard".
     A pack that the user has taken out of service is none of them.
     """
-    members = [m for m in members if not m.settings.excluded]
-    heard = [
-        (m, s)
-        for m in members
-        if (s := m.sample) is not None and abs(now - s.time_s) <= m.settings.lost_after_s
-    ]
+    packs = [(m.settings, m.sample) for m in members if not m.settings.excluded]
+    heard = [(own, s) for own, s in packs if s is not None and abs(now - s.time_s) <= own.lost_after_s]
     is_old = not abs(now - decision.time_s) <= DECISION_MAX_AGE_S
     silence = "the decision is too old" if is_old else None if heard else "no pack is heard"
     cvl, dvl = decision.charge_voltage_limit_v, decision.discharge_voltage_limit_v
     no_charge = silence or (None if _is_limit(cvl) else "there is no charge voltage limit")
     no_discharge = silence or (None if _is_limit(dvl) else "there is no discharge voltage limit")
-    rated = [float(m.settings.series_rated) for m in members]
-    if _wired(bank, members, rated, _one_unrated, min) < 0:
+    if _wired(bank, {own.name: float(own.series_rated) for own, _ in packs}, _rated_string, min) < 0:
         no_discharge = no_discharge or "a pack of a string is not series_rated"
-    charge_cap = min(_caps(bank, [_charging(m, s) for m, s in heard], bank.max_charge_current_a, no_charge))
-    discharge_cap = min(
-        _caps(bank, [_discharging(m, s) for m, s in heard], bank.max_discharge_current_a, no_discharge)
-    )
-    tallest_v = [m.settings.charge_ceiling_v for m in members]
-    lowest_v = [m.settings.cells * m.settings.cell_min_v for m in members]
-    ceiling_v = _wired(bank, members, tallest_v, fsum, min)
-    floor_v = _wired(bank, members, lowest_v, fsum, max)
+    charging, discharging = [_charging(*pack) for pack in heard], [_discharging(*pack) for pack in heard]
+    charge_cap = _cap(bank, charging, bank.max_charge_current_a, no_charge)
+    discharge_cap = _cap(bank, discharging, bank.max_discharge_current_a, no_discharge)
+    ceiling_v = _wired(bank, {own.name: own.charge_ceiling_v for own, _ in packs}, fsum, min)
+    floor_v = _wired(bank, {own.name: own.cells * own.cell_min_v for own, _ in packs}, fsum, max)
     fixed = [
         *_lowered(Limit.CVL, cvl, (ceiling_v, "no cell above its maximum"), _SLACK_V),
         *_lowered(Limit.CCL, decision.charge_current_limit_a, charge_cap),
         *_lowered(Limit.DCL, decision.discharge_current_limit_a, discharge_cap),
     ]
     if not _is_limit(dvl) or dvl < floor_v - _SLACK_V:
-        fixed.append(
-            Constraint(limit=Limit.DVL, value=floor_v, rule="guard", text="no cell below its minimum")
-        )
-    return _applied(decision, fixed, frozenset({Alarm.BMS_COMMUNICATION}) if is_old else NO_ALARMS)
+        fixed.append(_reason(Limit.DVL, floor_v, "no cell below its minimum"))
+    return _applied(decision, fixed, frozenset({Alarm.BMS_COMMUNICATION} if is_old else ()))
 
 
-def _charging(m: Member, s: PackSample) -> _Side:
-    own = m.settings
-    cells_v = (-inf, own.charge_stop_v)
-    probes_c = (own.temperature_min_charge_c, own.temperature_max_charge_c)
-    return _Side(m, s, own.charge_carry_a, s.charge_allowed, s.charge_fet_on, cells_v, probes_c)
+def _charging(own: PackSettings, said: PackSample) -> _Side:
+    adds_a = own.charge_carry_a if said.charge_allowed is True else 0.0
+    if said.charge_fet_on is False:
+        return own.name, adds_a, None
+    probes_c = own.temperature_min_charge_c, own.temperature_max_charge_c
+    return own.name, adds_a, _end(own, said, (-inf, own.charge_stop_v), probes_c)
 
 
-def _discharging(m: Member, s: PackSample) -> _Side:
-    own = m.settings
-    cells_v = (own.cell_min_v, inf)
-    probes_c = (own.temperature_min_discharge_c, own.temperature_max_discharge_c)
-    return _Side(m, s, own.discharge_carry_a, s.discharge_allowed, s.discharge_fet_on, cells_v, probes_c)
+def _discharging(own: PackSettings, said: PackSample) -> _Side:
+    adds_a = own.discharge_carry_a if said.discharge_allowed is True else 0.0
+    if said.discharge_fet_on is False:
+        return own.name, adds_a, None
+    probes_c = own.temperature_min_discharge_c, own.temperature_max_discharge_c
+    return own.name, adds_a, _end(own, said, (own.cell_min_v, inf), probes_c)
 
 
-def _wired(
-    bank: BankSettings, members: Sequence[Member], values: Sequence[float], series: _Join, parallel: _Join
-) -> float:
-    """A value of the bank from those of its packs; a pack that is not among them has 0."""
-    if bank.topology is None:
-        return parallel(values or (0.0,))
-    of_pack = {member.name: value for member, value in zip(members, values, strict=True)}
-    return bank.topology.fold(lambda name: of_pack.get(name, 0.0), series, parallel)
+def _end(own: PackSettings, said: PackSample, cells_v: _Bounds, probes_c: _Bounds) -> str | None:
+    """What ends all current through a pack; of one that gives no cells, their mean is judged."""
+    volts = said.cell_voltages_v
+    if not volts:
+        volts = (None if said.voltage_v is None else said.voltage_v / own.cells,)
+    if None in volts or not _inside(volts, cells_v):
+        return f"{own.name}: a cell is at its limit, or cannot be read"
+    return None if _inside(said.temperatures_c, probes_c) else f"{own.name}: too cold or too hot"
 
 
-def _one_unrated(packs: Sequence[float]) -> float:
+def _cap(
+    bank: BankSettings, sides: Sequence[_Side], maximum_a: float | None, stop: str | None
+) -> tuple[float, str]:
+    """The bound on a current, with its text."""
+    ends = [end for _, _, end in sides if end is not None]
+    if stop is not None or ends:
+        return 0.0, stop or ends[0]
+    together_a = _wired(bank, {name: adds_a for name, adds_a, _ in sides}, min, fsum)
+    if maximum_a is not None and maximum_a < together_a:
+        return maximum_a, "the bank's own limit"
+    return together_a, "the packs that permit it, together"
+
+
+def _inside(values: Sequence[float | None], bounds: _Bounds) -> bool:
+    """Whether every known value is strictly inside; what is not a number is not."""
+    low, high = bounds
+    return not [value for value in values if value is not None and not low < value < high]
+
+
+def _rated_string(packs: Iterable[float]) -> float:
     """Below 0 if one of these packs, which are in series, is not rated for that (0)."""
     return 1.0 if min(packs) > 0 else -1.0
 
 
-def _caps(
-    bank: BankSettings, sides: Sequence[_Side], maximum_a: float | None, stop: str | None
-) -> Iterator[tuple[float, str]]:
-    """Every bound on a current, with its text."""
-    packs = [side.member for side in sides]
-    yield _wired(bank, packs, [side.rated_a for side in sides], min, fsum), "the packs together"
-    if stop is not None:
-        yield 0.0, stop
-    if maximum_a is not None:
-        yield maximum_a, "the bank's own limit"
-    if not _wired(bank, packs, [float(side.allowed is True) for side in sides], min, max):
-        yield 0.0, "no pack permits it"
-    for side in sides:
-        if side.switch_on is False:
-            continue
-        if not _cells_inside(side):
-            yield 0.0, f"{side.member.name}: a cell is at its limit, or cannot be read"
-        if not _inside(side.sample.temperatures_c, side.probes_c):
-            yield 0.0, f"{side.member.name}: too cold or too hot"
-
-
-def _cells_inside(side: _Side) -> bool:
-    """Whether every cell is known and inside; of a pack that gives no cells, their mean."""
-    cells_v, volts = side.sample.cell_voltages_v, side.sample.voltage_v
-    if cells_v:
-        return None not in cells_v and _inside(cells_v, side.cells_v)
-    return volts is not None and _inside((volts / side.member.settings.cells,), side.cells_v)
-
-
-def _inside(values: Sequence[float | None], bounds: tuple[float, float]) -> bool:
-    """Whether every known value is strictly inside; what is not a number is not."""
-    low, high = bounds
-    return all(value is None or low < value < high for value in values)
+def _wired(bank: BankSettings, of_pack: Mapping[str, float], series: _Join, parallel: _Join) -> float:
+    """A value of the bank from those of its packs; a pack that is not among them has 0."""
+    if bank.topology is None:
+        return parallel(of_pack.values() or (0.0,))
+    return bank.topology.fold(lambda name: of_pack.get(name, 0.0), series, parallel)
 
 
 def _is_limit(value: object) -> bool:
@@ -142,9 +115,13 @@ def _is_limit(value: object) -> bool:
 
 def _lowered(limit: Limit, value: float, cap: tuple[float, str], slack: float = 0.0) -> Iterator[Constraint]:
     if not _is_limit(value):
-        yield Constraint(limit=limit, value=0.0, rule="guard", text=f"{value} is not a limit")
+        yield _reason(limit, 0.0, f"{value} is not a limit")
     elif value > cap[0] + slack:
-        yield Constraint(limit=limit, value=cap[0], rule="guard", text=cap[1])
+        yield _reason(limit, *cap)
+
+
+def _reason(limit: Limit, value: float, text: str) -> Constraint:
+    return Constraint(limit=limit, value=value, rule="guard", text=text)
 
 
 def _applied(decision: Decision, fixed: Sequence[Constraint], alarms: frozenset[Alarm]) -> Decision:
@@ -156,9 +133,7 @@ def _applied(decision: Decision, fixed: Sequence[Constraint], alarms: frozenset[
     idle = (ccl <= 0 and wants_charge) or (dcl <= 0 and decision.discharge_enabled)
     if not fixed and not idle and alarms <= decision.protections & decision.warnings:
         return decision
-    constraints = dict(decision.constraints)
-    for c in fixed:
-        constraints[c.limit] = (c, *constraints.get(c.limit, ()))
+    reasons = {c.limit: (c, *decision.constraints.get(c.limit, ())) for c in fixed}
     return replace(
         decision,
         charge_voltage_limit_v=values.get(Limit.CVL, decision.charge_voltage_limit_v),
@@ -171,5 +146,5 @@ def _applied(decision: Decision, fixed: Sequence[Constraint], alarms: frozenset[
         full_charge_request=decision.full_charge_request and ccl > 0,
         protections=decision.protections | alarms,
         warnings=decision.warnings | alarms,
-        constraints=constraints,
+        constraints={**decision.constraints, **reasons},
     )

@@ -22,8 +22,8 @@ age throughout.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from bridge.battery.plausibility import Verdict
 from bridge.battery.timing import fresh_s
@@ -34,8 +34,7 @@ DISTRUST_SAMPLES = 3
 QUARANTINE_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """A member, how far the bank may count on it (0..1), and whether its SoC and voltage count."""
 
     member: Member
@@ -105,9 +104,10 @@ class _Seat:
 
     def standing(self, now: float) -> Standing:
         self.advance(now)
-        age_s = None if self._sample is None else max(0.0, now - self._sample.time_s)
+        sample = self._sample
+        age_s = None if sample is None else max(0.0, now - sample.time_s)
         member = Member(
-            settings=self._settings, state=self._state, sample=self._sample, age_s=age_s, info=self.info
+            settings=self._settings, state=self._state, sample=sample, age_s=age_s, info=self.info
         )
         return Standing(member, self._certainty(now), self._counts())
 
@@ -214,4 +214,4 @@ class _Seat:
             return False
         if self._state is PackState.JOINING:
             return not self._returning or self._plausible >= CONFIRM_SAMPLES
-        return self._state in {PackState.ACTIVE, PackState.STALE}
+        return self._state is PackState.ACTIVE or self._state is PackState.STALE

@@ -8,7 +8,7 @@ silence does not show.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import fsum
 
 from bridge.battery.context import Pack
@@ -19,6 +19,7 @@ from bridge.model import Bank, PackSample
 
 HOT_C, COLD_C = 40.0, 10.0  # beyond these the extreme is shown, not the mean
 HYSTERESIS_C = 2.0
+NO_CELL = (None, None, None)
 
 
 def bus_voltage(packs: Sequence[Pack]) -> float | None:
@@ -26,15 +27,13 @@ def bus_voltage(packs: Sequence[Pack]) -> float | None:
 
     A pack with both switches off is left out: its terminals float.
     """
-    on_bus = [
-        (pack.heard, pack.facts.voltage_v)
-        for pack in packs
-        if pack.trusted
-        and pack.facts is not None
-        and pack.facts.voltage_v is not None
-        and not both_off(pack.facts.sample)
-    ]
-    volts = [v for heard, v in on_bus if heard] or [v for _, v in on_bus]
+    heard_v: list[float] = []
+    silent_v: list[float] = []
+    for pack in packs:
+        facts = pack.facts
+        if facts is not None and facts.voltage_v is not None and pack.trusted and not both_off(facts.sample):
+            (heard_v if pack.heard else silent_v).append(facts.voltage_v)
+    volts = heard_v or silent_v
     return fsum(volts) / len(volts) if volts else None
 
 
@@ -43,26 +42,20 @@ def cautious_voltage(packs: Sequence[Pack], bus_v: float | None, *, excludes: bo
 
     excludes: the user takes silent packs to be off the bus.
     """
-    silent_v = [
-        pack.facts.voltage_seen_v
-        for pack in packs
-        if pack.facts is not None
-        and not (pack.heard and pack.facts.voltage_v is not None)
-        and not (excludes and not pack.trusted)
-        and pack.facts.voltage_seen_v is not None
-        and not both_off(pack.facts.sample)
-    ]
-    if bus_v is None:
-        return min(silent_v, default=None)
-    # Of a string, a pack within may have fallen silent that saw less.
-    unsure_v = max([_unsure_v(pack.facts) for pack in packs if pack.heard and pack.facts], default=0.0)
-    return min([bus_v - unsure_v, *silent_v])
-
-
-def _unsure_v(facts: Facts) -> float:
-    if facts.voltage_v is None or facts.voltage_seen_v is None:
-        return 0.0
-    return facts.voltage_v - facts.voltage_seen_v
+    seen_v: list[float] = []
+    unsure_v = 0.0
+    for pack in packs:
+        facts = pack.facts
+        if facts is None or facts.voltage_seen_v is None or (excludes and not pack.trusted):
+            continue
+        if pack.heard and facts.voltage_v is not None:
+            # Of a string, a pack within may have fallen silent that saw less.
+            unsure_v = max(unsure_v, facts.voltage_v - facts.voltage_seen_v)
+        elif not both_off(facts.sample):
+            seen_v.append(facts.voltage_seen_v)
+    if bus_v is not None:
+        seen_v.append(bus_v - unsure_v)
+    return min(seen_v, default=None)
 
 
 class Merger:
@@ -85,20 +78,21 @@ class Merger:
         known = [p.facts for p in single if p.facts is not None and p.trusted]
         heard = [p.facts.sample for p in single if p.facts is not None and p.heard]
         on_bus = heard if single is packs else [p.facts.sample for p in packs if p.facts and p.heard]
-        counting = [(p.member.settings, p.facts.sample) for p in packs if p.facts is not None and p.counts]
-        charges_ah = [_remaining_ah(p, p.facts.sample) for p in packs if p.facts is not None and p.counts]
-        high_v, high_pack, high_index = _highest(known)
-        low_v, low_pack, low_index = _lowest(known)
-        hottest_c = max([f.temperature_max_c for f in known if f.temperature_max_c is not None], default=None)
-        coldest_c = min([f.temperature_min_c for f in known if f.temperature_min_c is not None], default=None)
+        counting = [(p, p.facts.sample) for p in packs if p.facts is not None and p.counts]
+        settings = [pack.member.settings for pack in packs]
+        high_v, high_pack, high_index = max([f.highest for f in known if f.highest], default=NO_CELL)
+        low_v, low_pack, low_index = min([f.lowest for f in known if f.lowest], default=NO_CELL)
+        hot_c = [f.temperature_max_c for f in known if f.temperature_max_c is not None]
+        cold_c = [f.temperature_min_c for f in known if f.temperature_min_c is not None]
+        hottest_c, coldest_c = max(hot_c) if hot_c else None, min(cold_c) if cold_c else None
         return Bank(
             voltage_v=voltage_v,
-            current_a=_sum([sample.current_a for sample in on_bus]),
+            current_a=_sum([s.current_a for s in on_bus if s.current_a is not None]),
             soc=soc,
-            soh=_mean([(own.capacity_ah, sample.soh) for own, sample in counting]),
-            remaining_ah=_sum(charges_ah),
-            full_ah=_sum([value_or(sample.full_ah, own.capacity_ah) for own, sample in counting]),
-            design_ah=fsum([pack.member.settings.capacity_ah for pack in packs]),
+            soh=_mean([(p.member.settings.capacity_ah, s.soh) for p, s in counting]),
+            remaining_ah=_sum([ah for p, s in counting if (ah := _remaining_ah(p, s)) is not None]),
+            full_ah=_sum([value_or(s.full_ah, p.member.settings.capacity_ah) for p, s in counting]),
+            design_ah=fsum([own.capacity_ah for own in settings]),
             cycles=max([s.cycles for _, s in counting if s.cycles is not None], default=None),
             cell_max_v=high_v,
             cell_min_v=low_v,
@@ -109,11 +103,11 @@ class Merger:
             temperature_c=self._shown_c(known, hottest_c, coldest_c),
             temperature_max_c=hottest_c,
             temperature_min_c=coldest_c,
-            cells=max([pack.member.settings.cells for pack in packs], default=0),
+            cells=max([own.cells for own in settings], default=0),
             pack_count=len(single),
             packs_online=len(heard),
-            packs_blocking_charge=sum([s.charge_allowed is not True for s in heard]),
-            packs_blocking_discharge=sum([s.discharge_allowed is not True for s in heard]),
+            packs_blocking_charge=len(heard) - [s.charge_allowed for s in heard].count(True),
+            packs_blocking_discharge=len(heard) - [s.discharge_allowed for s in heard].count(True),
         )
 
     def _shown_c(
@@ -129,34 +123,7 @@ class Merger:
             self._shows = "cold"
             return coldest_c
         self._shows = "mean"
-        return _mean([(facts.settings.capacity_ah, _middle_c(facts)) for facts in known])
-
-
-_Cell = tuple[float | None, str | None, int | None]
-
-
-def _highest(known: Sequence[Facts]) -> _Cell:
-    """The highest measured cell, its pack and its number; the order of the packs does not matter."""
-    measured = [
-        (f.cell_max_v, f.settings.name, f.cell_max_index)
-        for f in known
-        if f.cell_max_v is not None and f.cell_max_index is not None
-    ]
-    return max(measured, default=(None, None, None))
-
-
-def _lowest(known: Sequence[Facts]) -> _Cell:
-    measured = [
-        (f.cell_min_v, f.settings.name, f.cell_min_index)
-        for f in known
-        if f.cell_min_v is not None and f.cell_min_index is not None
-    ]
-    return min(measured, default=(None, None, None))
-
-
-def _middle_c(facts: Facts) -> float | None:
-    readable_c = [t for t in facts.sample.temperatures_c if t is not None]
-    return fsum(readable_c) / len(readable_c) if readable_c else None
+        return _mean([(facts.settings.capacity_ah, facts.temperature_mean_c) for facts in known])
 
 
 def _remaining_ah(pack: Pack, sample: PackSample) -> float | None:
@@ -166,14 +133,15 @@ def _remaining_ah(pack: Pack, sample: PackSample) -> float | None:
     return None if pack.soc is None else pack.soc * own.capacity_ah
 
 
-def _sum(values: Iterable[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return fsum(present) if present else None
+def _sum(known: Sequence[float]) -> float | None:
+    return fsum(known) if known else None
 
 
-def _mean(weighted: Iterable[tuple[float, float | None]]) -> float | None:
+def _mean(weighted: Sequence[tuple[float, float | None]]) -> float | None:
     """The weighted mean of the (weight, value) pairs that have a value."""
-    present = [(weight, value) for weight, value in weighted if value is not None]
-    if not present:
-        return None
-    return fsum([weight * value for weight, value in present]) / fsum([weight for weight, _ in present])
+    weights, products = [], []
+    for weight, value in weighted:
+        if value is not None:
+            weights.append(weight)
+            products.append(weight * value)
+    return fsum(products) / fsum(weights) if weights else None

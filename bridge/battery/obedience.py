@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from bridge.battery.context import Context, Pack
 from bridge.battery.leases import floor_v
-from bridge.battery.timing import fresh_s
+from bridge.battery.timing import elapsed_s, fresh_s
 from bridge.model import (
     Alarm,
     AlarmCause,
@@ -140,7 +140,7 @@ class Obedience:
 
     def observe(self, context: Context, bank: Bank, now: float) -> None:
         """What the packs measure at `now`, against what was said until now."""
-        elapsed_s = min(max(0.0, now - self._now), LOOK_S)
+        passed_s = elapsed_s(self._now, now, LOOK_S)
         self._now = now
         said, current_a = self._said, bank.current_a
         if said is None or self._policy == "off":
@@ -158,10 +158,10 @@ class Obedience:
             self._text[Limit.CVL] = f"the inverter charges with {current_a:.0f} A; told: {told.charging}"
         if discharge:
             self._text[Limit.DCL] = f"the inverter draws {-current_a:.0f} A; told: {told.drawing}"
-        self.charge.look(beyond=charge, elapsed_s=elapsed_s)
-        self.discharge.look(beyond=discharge, elapsed_s=elapsed_s)
-        self._hold_voltage(bank, elapsed_s, beyond=charge)
-        self._pause(elapsed_s, beyond=discharge)
+        self.charge.look(beyond=charge, elapsed_s=passed_s)
+        self.discharge.look(beyond=discharge, elapsed_s=passed_s)
+        self._hold_voltage(bank, passed_s, beyond=charge)
+        self._pause(passed_s, beyond=discharge)
         self._is_calm = self.charge.is_over and self.discharge.is_over
 
     def told(self, decision: Decision, now: float) -> None:
@@ -190,6 +190,8 @@ class Obedience:
 
     def causes(self) -> Iterator[AlarmCause]:
         """What the inverter is to be told of itself, after a minute."""
+        if self._is_calm:
+            return
         lasting = (
             (Alarm.CHARGE_OVERCURRENT, self.charge, Limit.CVL),
             (Alarm.DISCHARGE_OVERCURRENT, self.discharge, Limit.DCL),

@@ -9,7 +9,7 @@ follows a limit that fell, or a circuit that changed, and an inverter that takes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -97,8 +97,8 @@ class Overcurrent:
         if key not in self._derated:
             return causes
         watch, first = self._watches[key], causes[0]
-        cause = replace(
-            first, value=watch.factor * first.value, rule="overcurrent_feedback", text=watch.text, cell=None
+        cause = first._replace(
+            value=watch.factor * first.value, rule="overcurrent_feedback", text=watch.text, cell=None
         )
         return (cause, *causes)
 

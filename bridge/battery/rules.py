@@ -8,7 +8,7 @@ RULES; what follows from one pack's sample alone goes into `pack_rules`. A rule 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from functools import lru_cache
 from operator import attrgetter
 
 from bridge.battery.context import Context, Pack
@@ -23,33 +23,38 @@ RECOVERY_A = 10.0
 RECOVERY_DISCHARGE_RATIO = 0.1  # of the rating
 RECOVERY_CHARGE_C_RATE = 0.05
 
+LIMITS = tuple(Limit)
+
 Rule = Callable[[Context], Iterable[Constraint]]
+_value = attrgetter("value")
 
 
 def start_up(context: Context) -> Iterable[Constraint]:
     """No current until every pack is there, or the wait is over."""
-    if context.waiting_for:
-        yield from _no_current("start_up", f"starting: waiting for {', '.join(context.waiting_for)}")
+    if not context.waiting_for:
+        return ()
+    return _no_current("start_up", f"starting: waiting for {', '.join(context.waiting_for)}")
 
 
 def nothing_heard(context: Context) -> Iterable[Constraint]:
     """No pack speaks: no current, and a charge voltage at which nothing flows by itself."""
     if context.any_heard:
-        return
-    yield from _no_current("nothing_heard", _unheard(context))
+        return ()
     volts, text = context.cautious_voltage_v, "the bus as it was last seen"
     if volts is None:
         volts, text = _charge_target_v(_lowest(context)), "the bus was never seen"
         volts -= _lowest(context).cells * BLIND_BELOW_V
-    yield Constraint(limit=Limit.CVL, value=volts, rule="nothing_heard", text=text)
+    low = Constraint(limit=Limit.CVL, value=volts, rule="nothing_heard", text=text)
+    return [*_no_current("nothing_heard", _unheard(context)), low]
 
 
 def uncontained_fault(context: Context) -> Iterable[Constraint]:
     """Something that a BMS should have ended, and has not; silence does not end it."""
+    found: list[Constraint] = []
     for pack in _believed(context, context.leaves):
-        found = fault(pack.facts) if pack.facts is not None else None
-        if found is not None:
-            yield from _no_current("fault", found[1], pack.member.name)
+        if pack.facts is not None and (wrong := fault(pack.facts)) is not None:
+            found += _no_current("fault", wrong[1], pack.member.name)
+    return found
 
 
 def watched(context: Context) -> Iterable[Constraint]:
@@ -59,12 +64,11 @@ def watched(context: Context) -> Iterable[Constraint]:
 
 def shared_current(context: Context) -> Iterable[Constraint]:
     """What the packs may carry, each at its share of the bank's current."""
+    found: list[Constraint] = []
     for limit in (Limit.CCL, Limit.DCL):
         branches = [b for pack in context.packs if (b := branch(pack, limit, context)) is not None]
-        if branches:
-            yield from context.sharing.limits(branches, limit)
-        else:
-            yield _recovery(context, limit)
+        found += context.sharing.limits(branches, limit) if branches else [_recovery(context, limit)]
+    return found
 
 
 def one_way_pack(context: Context) -> Iterable[Constraint]:
@@ -72,10 +76,9 @@ def one_way_pack(context: Context) -> Iterable[Constraint]:
     its diode conducts in the other direction: that must not meet a cell at its stop. And a switch that was
     off, of which nothing is said any more, may be closed: then the pack must be allowed to carry its part.
     """
-    for pack in _believed(context, context.packs):
+    for pack in _believed(context, [pack for pack in context.packs if pack.open_switch]):
         facts = pack.facts
-        if facts is None or not pack.open_switch:
-            continue
+        assert facts is not None  # it has said so
         switches = (
             (Limit.CCL, facts.charge_switch_on, facts.sample.charge_fet_on),
             (Limit.DCL, facts.discharge_switch_on, facts.sample.discharge_fet_on),
@@ -84,19 +87,18 @@ def one_way_pack(context: Context) -> Iterable[Constraint]:
             for cause in pack.limits.current(limit):
                 stops = said_on is None or (switch_on is not False and cause.rule in HARD_STOPS)
                 if stops and cause.value <= 0:
-                    yield replace(cause, text=f"{pack.member.name}: {cause.text}", age_s=pack.member.age_s)
+                    text = f"{pack.member.name}: {cause.text}"
+                    yield cause._replace(text=text, age_s=pack.member.age_s)
 
 
 def bank_maximum(context: Context) -> Iterable[Constraint]:
     """The user's limits for the common cable, fuse or bus bar."""
-    given = (
-        (Limit.CCL, context.settings.max_charge_current_a),
-        (Limit.DCL, context.settings.max_discharge_current_a),
-    )
-    for limit, amps in given:
-        if amps is not None:
-            text = f"the bank's own limit is {amps:g} A"
-            yield Constraint(limit=limit, value=amps, rule="bank_maximum", text=text)
+    charge_a, discharge_a = context.settings.max_charge_current_a, context.settings.max_discharge_current_a
+    return [
+        Constraint(limit=limit, value=amps, rule="bank_maximum", text=f"the bank's own limit is {amps:g} A")
+        for limit, amps in ((Limit.CCL, charge_a), (Limit.DCL, discharge_a))
+        if amps is not None
+    ]
 
 
 def charging(context: Context) -> Iterable[Constraint]:
@@ -106,27 +108,21 @@ def charging(context: Context) -> Iterable[Constraint]:
 
 def discharge_floor(context: Context) -> Iterable[Constraint]:
     """Where discharging must have ended: of unlike packs, the highest."""
-    own = max([pack.member.settings for pack in context.packs], key=_discharge_floor_v)
-    text = f"{own.name}: {own.cells} cells at {own.cell_min_v:.3f} V"
-    yield _volts(Limit.DVL, _discharge_floor_v(own), "discharge_floor", text, own)
+    packs = [pack.member.settings for pack in context.packs]
+    own = packs[0] if len(packs) == 1 else max(packs, key=_discharge_floor_v)
+    return (_discharge_floor(own.name, own.cells, own.cell_min_v),)
 
 
 def pack_voltages(context: Context) -> Iterable[Constraint]:
     """What single packs ask for. What a lost pack asked for last holds: it only restricts."""
-    for pack in _believed(context, context.packs):
-        yield from pack.limits.voltage
+    return [asked for pack in _believed(context, context.packs) for asked in pack.limits.voltage]
 
 
 def silent_pack_voltage(context: Context) -> Iterable[Constraint]:
     """A pack of which nothing is known may be on the bus: stay where no cell of it can be overcharged."""
     if context.settings.on_pack_lost == "exclude" or context.waiting_for:
-        return
-    for pack in context.packs:
-        if not pack.trusted:
-            own = pack.member.settings
-            yield _volts(
-                Limit.CVL, flat_top_v(own), "silent_pack", f"{own.name}: {pack.member.state.value}", own
-            )
+        return ()
+    return [_below_the_top(pack) for pack in context.packs if not pack.trusted]
 
 
 def held(context: Context) -> Iterable[Constraint]:
@@ -158,9 +154,12 @@ RULES: tuple[Rule, ...] = (
 
 def constraints(context: Context) -> dict[Limit, list[Constraint]]:
     """Every reason for each limit, the binding one first; each list has at least one."""
-    found = [constraint for rule in RULES for constraint in rule(context)]
-    found.sort(key=attrgetter("value"))
-    reasons = {limit: [c for c in found if c.limit is limit] for limit in Limit}
+    reasons: dict[Limit, list[Constraint]] = {limit: [] for limit in LIMITS}
+    for rule in RULES:
+        for constraint in rule(context):
+            reasons[constraint.limit].append(constraint)
+    for found in reasons.values():
+        found.sort(key=_value)
     reasons[Limit.DVL].reverse()
     return reasons
 
@@ -172,8 +171,9 @@ def circuit(context: Context) -> list[Constraint]:
 
 def _believed(context: Context, packs: Sequence[Pack]) -> Iterable[Pack]:
     """All of them, except those that the user takes to be off when they are silent."""
-    excludes = context.settings.on_pack_lost == "exclude"
-    return [pack for pack in packs if pack.trusted or not excludes]
+    if context.settings.on_pack_lost != "exclude":
+        return packs
+    return [pack for pack in packs if pack.trusted]
 
 
 def _unheard(context: Context) -> str:
@@ -221,10 +221,22 @@ def _discharge_floor_v(own: PackSettings) -> float:
     return own.cells * own.cell_min_v
 
 
-def _no_current(rule: str, text: str, pack: str | None = None) -> Iterable[Constraint]:
-    for limit in (Limit.CCL, Limit.DCL):
-        yield Constraint(limit=limit, value=0.0, rule=rule, text=text, pack=pack)
+@lru_cache
+def _discharge_floor(name: str, cells: int, cell_min_v: float) -> Constraint:
+    """It follows from the settings alone."""
+    text = f"{name}: {cells} cells at {cell_min_v:.3f} V"
+    value = cells * cell_min_v
+    return Constraint(limit=Limit.DVL, value=value, rule="discharge_floor", text=text, pack=name)
 
 
-def _volts(limit: Limit, volts: float, rule: str, text: str, own: PackSettings) -> Constraint:
-    return Constraint(limit=limit, value=volts, rule=rule, text=text, pack=own.name)
+def _below_the_top(pack: Pack) -> Constraint:
+    own = pack.member.settings
+    text = f"{own.name}: {pack.member.state.value}"
+    return Constraint(limit=Limit.CVL, value=flat_top_v(own), rule="silent_pack", text=text, pack=own.name)
+
+
+def _no_current(rule: str, text: str, pack: str | None = None) -> list[Constraint]:
+    return [
+        Constraint(limit=limit, value=0.0, rule=rule, text=text, pack=pack)
+        for limit in (Limit.CCL, Limit.DCL)
+    ]

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from math import ceil, floor, inf, isfinite
 
+from bridge.battery.timing import elapsed_s
+
 QUANTUM = 0.1  # A and V
 STEP_MAX_S = 3.0  # a longer pause between two decisions earns no more rise than this
 ZERO_BELOW, NONZERO_ABOVE = 0.005, 0.015  # of the rating
@@ -46,7 +48,7 @@ class CurrentShaper:
     def shape(self, target_a: float, now: float) -> float:
         """What to publish at `now` if `target_a` is allowed, A; never more than that."""
         target_a = floor_to_quantum(target_a) if isfinite(target_a) and target_a > 0 else 0.0
-        elapsed_s = min(max(0.0, now - self._now), STEP_MAX_S)
+        passed_s = elapsed_s(self._now, now, STEP_MAX_S)
         self._now = now
         self._peak_a = max(self._peak_a, target_a)
         fell = target_a < self._peak_a - DROP * self._rated_a
@@ -55,7 +57,7 @@ class CurrentShaper:
         if target_a <= self._level_a:
             self._level_a = target_a
         elif now - self._not_allowed_s >= self._rise_after_s:
-            self._level_a = min(target_a, self._level_a + self._rise_a_per_s * elapsed_s)
+            self._level_a = min(target_a, self._level_a + self._rise_a_per_s * passed_s)
             self._has_risen = True
         return self._published()
 
@@ -80,10 +82,10 @@ class VoltageShaper:
     def shape(self, target_v: float, now: float, *, settled: bool) -> float:
         """What to publish at `now`, V. settled: False while the bank starts, with nothing to rise from."""
         target_v = target_v if isfinite(target_v) and target_v > 0 else 0.0
-        elapsed_s = min(max(0.0, now - self._now), STEP_MAX_S)
+        passed_s = elapsed_s(self._now, now, STEP_MAX_S)
         self._now = now
         if target_v <= self._level_v or not settled:
             self._level_v = target_v
         else:
-            self._level_v = min(target_v, self._level_v + VOLTAGE_RISE_V_PER_S * elapsed_s)
+            self._level_v = min(target_v, self._level_v + VOLTAGE_RISE_V_PER_S * passed_s)
         return floor_to_quantum(self._level_v)

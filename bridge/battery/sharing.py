@@ -14,9 +14,8 @@ never raises a limit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import fsum, inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from bridge.battery.alignment import Point
 from bridge.battery.anchor import Cold, Part, anchored_a
@@ -32,8 +31,7 @@ SENSOR_A, SENSOR_RATIO = 0.3, 0.005  # what a current sensor may be wrong by, of
 TELLING_A = 2.0  # a circulating current of less is not worth a word
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(NamedTuple):
     """One pack in the parallel circuit, for one direction. causes: its own limits, the binding one
     first; never empty.
     """
@@ -51,7 +49,7 @@ class Sharing(Protocol):
         """A new picture of all packs that are, or may be, part of the parallel circuit."""
         ...
 
-    def limits(self, branches: Sequence[Branch], limit: Limit) -> Iterator[Constraint]:
+    def limits(self, branches: Sequence[Branch], limit: Limit) -> list[Constraint]:
         """Constraints on the bank's current in one direction. branches: not empty."""
         ...
 
@@ -111,14 +109,13 @@ class LearnedSharing:
         self._live = samples is not None
         self._overcurrent.watch(packs, self._flow.total_a if self._live else None, now)
 
-    def limits(self, branches: Sequence[Branch], limit: Limit) -> Iterator[Constraint]:
+    def limits(self, branches: Sequence[Branch], limit: Limit) -> list[Constraint]:
         """See `Sharing`. A lone pack needs no margin: its limit is the bank's."""
-        if len(branches) == 1:
-            for cause in branches[0].causes:
-                yield _lifted(branches[0], cause, cause.value, f"{branches[0].pack.name}: ")
-        else:
-            yield from self._shared(branches, limit)
-        yield _sum(branches, limit)
+        if len(branches) > 1:
+            return [*self._shared(branches, limit), _sum(branches, limit)]
+        alone = branches[0]
+        text = f"{alone.pack.name}: "
+        return [*[_lifted(alone, cause, cause.value, text) for cause in alone.causes], _sum(branches, limit)]
 
     def _shared(self, branches: Sequence[Branch], limit: Limit) -> Iterator[Constraint]:
         parts = self.parts(branches, limit)
@@ -232,6 +229,6 @@ def _sum(branches: Sequence[Branch], limit: Limit) -> Constraint:
     """More than all together that may be counted on is never allowed."""
     # fsum: the order of the packs must not change the last digit.
     amps = fsum([branch.certainty * branch.causes[0].value for branch in branches])
-    sure = any(branch.certainty > 0 for branch in branches)
+    sure = [branch for branch in branches if branch.certainty > 0]
     text = "the packs together carry no more" if sure else "no pack can be counted on"
     return Constraint(limit=limit, value=amps, rule="sum", text=text)

@@ -79,6 +79,8 @@ class SilentTrips:
 
     def causes(self) -> list[AlarmCause]:
         """A warning for every suspect."""
+        if not self._suspects:
+            return []
         return [_cause(name, self._tracks[name].lost_a) for name in sorted(self._suspects)]
 
     def _weigh(self, name: str, track: _Track, current_a: float) -> None:

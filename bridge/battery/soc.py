@@ -20,6 +20,7 @@ from bridge.battery.context import Pack
 from bridge.battery.coulombs import Counter, restored, saved
 from bridge.battery.facts import Facts
 from bridge.battery.full import pack_full
+from bridge.battery.timing import elapsed_s
 from bridge.model import Alarm, AlarmCause, BankSettings, PackSettings, Severity
 
 FOLLOW_PER_S = 0.01  # while the packs stay the same
@@ -66,28 +67,30 @@ class StateOfCharge:
         """The value to show at `now`, 0..1, edges apart. settled: False while the bank starts, when every
         pack is news.
         """
-        elapsed_s = min(max(0.0, now - self._now), STEP_MAX_S)
+        passed_s = elapsed_s(self._now, now, STEP_MAX_S)
         self._now = now
         known = _known(packs)
         if not known:
             return self._soc
         target = self._target(known)
-        self._note(known, contradicted=target > STOPPED_ABOVE and any(_stops(pack) for pack in packs))
+        self._note(known, contradicted=target > STOPPED_ABOVE and any(map(_stops, packs)))
         if self._soc is None or not settled:
             self._soc = target
-        step = (self._glide_per_s if self._gliding else FOLLOW_PER_S) * elapsed_s
+        step = (self._glide_per_s if self._gliding else FOLLOW_PER_S) * passed_s
         if self._contradicted:
-            target, step = STOPPED_SHOWS, FOLLOW_PER_S * elapsed_s
-        self._soc = min(max(target, self._soc - step), self._soc + step)
+            target, step = STOPPED_SHOWS, FOLLOW_PER_S * passed_s
+        if self._soc != target:
+            self._soc = min(max(target, self._soc - step), self._soc + step)
         self._gliding = self._gliding and self._soc != target
         return self._soc
 
     def causes(self, packs: Sequence[Pack]) -> Iterator[AlarmCause]:
         """Where what is said of the charge cannot be true; as of the last `follow`."""
         for pack in packs:
+            name = pack.member.settings.name
             if not pack.counts:
                 continue
-            name, counter = pack.member.name, self._counters.get(pack.member.name)
+            counter = self._counters.get(name)
             if counter is not None and counter.drifted:
                 yield _drift(name, counter.contradiction)
             if self._contradicted and _stops(pack):
@@ -105,12 +108,11 @@ class StateOfCharge:
         lowest = min([part.soc for part in known if part.leads] or [part.soc for part in known])
         if self._mode == "min":
             return lowest
-        mean = fsum([part.own.capacity_ah * part.soc for part in known]) / fsum(
-            [part.own.capacity_ah for part in known]
-        )
-        if self._mode == "weighted":
+        charges = [part.own.capacity_ah * part.soc for part in known]
+        mean = fsum(charges) / fsum([part.own.capacity_ah for part in known])
+        if self._mode == "weighted" or lowest >= LOW_BEGINS:
             return mean
-        weight = min(1.0, max(0.0, (lowest - LOW_ENDS) / (LOW_BEGINS - LOW_ENDS)))
+        weight = max(0.0, (lowest - LOW_ENDS) / (LOW_BEGINS - LOW_ENDS))
         return weight * mean + (1.0 - weight) * lowest
 
 

@@ -28,6 +28,7 @@ class Watch:
         self.faults = Faults()
         self._settings = settings
         self._spreads = {pack.name: Spread(pack) for pack in packs}
+        self._apart_within: dict[str, AlarmCause] = {}  # by pack, what its spread says
         self._trips = SilentTrips()
         self._several = len(packs) > 1
         self._diodes = (DiodeWatch(Limit.CCL), DiodeWatch(Limit.DCL))
@@ -38,9 +39,18 @@ class Watch:
     def heard(self, facts: Facts) -> None:
         """A trusted sample, digested."""
         self.faults.heard(facts)
-        self._spreads[facts.settings.name].heard(facts)
+        self._note_spread(facts)
         if self._several:
             self._trips.heard(facts)
+
+    def _note_spread(self, facts: Facts) -> None:
+        name = facts.settings.name
+        spread = self._spreads[name]
+        spread.heard(facts)
+        if spread.cause is None:
+            self._apart_within.pop(name, None)
+        else:
+            self._apart_within[name] = spread.cause
 
     def suspects(self, packs: Sequence[Pack]) -> frozenset[str]:
         """The packs that may have left the bus unsaid."""
@@ -50,7 +60,7 @@ class Watch:
         self, packs: Sequence[Pack], published_a: tuple[float, float], now: float
     ) -> tuple[Constraint, ...]:
         """What follows for the bank. published_a: CCL and DCL as the inverter was told last."""
-        any_open = any(pack.open_switch for pack in packs)
+        any_open = bool([pack for pack in packs if pack.open_switch])
         if any_open or self._diodes_look:
             excludes = self._settings.on_pack_lost == "exclude"
             believed = [pack for pack in packs if pack.trusted or not excludes]
@@ -72,7 +82,9 @@ class Watch:
         yield from self._trips.causes()
         for diode in self._diodes:
             yield from diode.causes
-        for pack in leaves:
-            spread = self._spreads.get(pack.member.name)
-            if spread is not None and spread.cause is not None and pack.heard:
-                yield spread.cause
+        if self._apart_within:
+            yield from [
+                self._apart_within[name]
+                for leaf in leaves
+                if leaf.heard and (name := leaf.member.name) in self._apart_within
+            ]

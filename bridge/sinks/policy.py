@@ -95,7 +95,7 @@ def _hold_soc_ends(decision: Decision) -> Decision:
         soc = ALMOST_FULL
     if soc < ALMOST_EMPTY and decision.discharge_current_limit_a > 0:
         soc = ALMOST_EMPTY
-    return replace(decision, bank=replace(decision.bank, soc=soc))
+    return replace(decision, bank=decision.bank._replace(soc=soc))
 
 
 def _in_range(decision: Decision, profile: Family) -> Decision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -500,10 +500,9 @@ class Reckless:
 
     def observe(self, packs: Sequence[Pack], now: float) -> None: ...
 
-    def limits(self, branches: Sequence[Branch], limit: Limit) -> Iterator[Constraint]:
-        yield Constraint(
-            limit=limit, value=1000.0 * len(branches), rule="reckless", text="what could go wrong"
-        )
+    def limits(self, branches: Sequence[Branch], limit: Limit) -> list[Constraint]:
+        amps = 1000.0 * len(branches)
+        return [Constraint(limit=limit, value=amps, rule="reckless", text="what could go wrong")]
 
     def parts(self, branches: Sequence[Branch], limit: Limit) -> list[Part]:
         return []

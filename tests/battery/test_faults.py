@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from bridge.battery.faults import UNREADABLE
 from bridge.model import Alarm, Limit, PackSample, Severity
 from tests.battery.story import GARAGE, SHED, Feed, Story, changed, well
 
@@ -62,6 +64,65 @@ def test_what_is_still_wrong_when_it_is_cleared_acts_on() -> None:
 
     story.say(well).run(100)
     assert story.limits() == (0.0, 0.0)
+
+
+def restarted(state: object) -> Story:
+    """A bank whose earlier run had kept this of its faults, and whose packs are well."""
+    story = Story(GARAGE, SHED)
+    story.bank.restore({"faults": json.loads(json.dumps(state))}, story.now, 0.0)
+    return story.settle()
+
+
+def test_what_is_latched_stands_over_a_restart_until_somebody_clears_it() -> None:
+    before = Story(GARAGE, SHED).settle().say(at_c(66.0), "garage")
+    before.run(2)
+
+    after = restarted(before.bank.state()["faults"])
+
+    assert after.limits() == (0.0, 0.0)
+    assert after.last.protections == {Alarm.DISCHARGE_OVERTEMPERATURE}
+    assert after.last.alarm_causes[0].severity is Severity.FAULT
+    assert after.last.constraints[Limit.CCL][0].text == "garage: cells at 66 degC, until it is cleared"
+    assert after.bank.state()["faults"] == before.bank.state()["faults"]
+
+    assert after.bank.clear_faults() == ["garage: cells at 66 degC"]
+    assert after.bank.state()["faults"] == []
+    after.run(200)
+    assert min(after.limits()) > 0
+
+
+@pytest.mark.parametrize("state", [None, []])
+def test_a_run_that_had_no_fault_leaves_none(state: object) -> None:
+    assert min(restarted(state).limits()) > 0
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "fire",
+        7,
+        {},
+        [None],
+        [{"pack": "garage", "alarm": "fire"}],
+        [{"pack": "garage", "text": "garage: fire", "alarm": "an alarm of a later version"}],
+        [{"pack": ["garage"], "text": "garage: fire", "alarm": "fire"}],
+        [{"pack": "garage", "text": "garage: fire", "alarm": ["fire"]}],
+    ],
+)
+def test_a_kept_fault_that_cannot_be_read_stands_too(state: object) -> None:
+    story = restarted(state)
+
+    assert story.limits() == (0.0, 0.0)
+    assert story.bank.latched == {(None, Alarm.OTHER)}
+    assert story.bank.state()["faults"] == [{"pack": None, "alarm": "other", "text": UNREADABLE}]
+    assert restarted(story.bank.state()["faults"]).bank.clear_faults() == [UNREADABLE]
+
+
+def test_a_fault_of_a_pack_that_is_configured_no_more_stands_too() -> None:
+    story = restarted([{"pack": "attic", "alarm": "fire", "text": "attic: fire"}])
+
+    assert story.limits() == (0.0, 0.0)
+    assert story.last.protections == {Alarm.FIRE}
 
 
 @pytest.mark.parametrize(

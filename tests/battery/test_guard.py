@@ -60,6 +60,13 @@ def test_a_decision_that_is_in_order_passes_as_it_is() -> None:
     assert guarded(member(well())) is PLAIN
 
 
+def test_alarms_that_a_decision_has_already_are_no_reason_to_touch_it() -> None:
+    had = frozenset({Alarm.CELL_OVERVOLTAGE})
+    decision = replace(PLAIN, protections=had, warnings=had)
+
+    assert guarded(member(well()), decision=decision) is decision
+
+
 def test_a_limit_that_was_lowered_says_why_before_all_others() -> None:
     reason = Constraint(limit=Limit.CCL, value=100.0, rule="rating", text="rated")
     decision = replace(PLAIN, constraints={Limit.CCL: (reason,)})
@@ -74,6 +81,14 @@ def test_a_limit_that_was_lowered_says_why_before_all_others() -> None:
     )
     assert others == [reason]
     assert Limit.DCL not in after.constraints
+
+
+def test_of_several_packs_at_their_end_the_first_is_named() -> None:
+    high = with_cell(well(), 7, 3.55)
+
+    after = guarded(member(high), member(high, SHED))
+
+    assert after.constraints[Limit.CCL][0].text == "garage: a cell is at its limit, or cannot be read"
 
 
 @pytest.mark.parametrize("value", [nan, inf, -inf, -0.1, None])
@@ -185,6 +200,13 @@ def test_never_more_than_the_users_limits(maximum_a: float | None, limit_a: floa
     assert currents(guarded(member(well()), decision=level, bank=bank)) == (100.0, limit_a)
 
 
+def test_the_users_limits_above_what_the_packs_carry_raise_nothing() -> None:
+    much = replace(PLAIN, charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
+    bank = BankSettings(max_charge_current_a=500.0, max_discharge_current_a=500.0)
+
+    assert currents(guarded(member(well()), decision=much, bank=bank)) == (140.0, 140.0)
+
+
 @pytest.mark.parametrize(
     ("cell_v", "charge", "discharge"),
     [
@@ -196,6 +218,7 @@ def test_never_more_than_the_users_limits(maximum_a: float | None, limit_a: floa
         (2.80, True, False),
         (2.799, True, False),
         (1.0, True, False),
+        (0.0, True, False),
         (nan, False, False),
         (None, False, False),
     ],
@@ -213,7 +236,19 @@ def test_a_pack_whose_switch_is_open_in_a_direction_does_not_end_it() -> None:
     low = changed(with_cell(well(), 7, 2.70), discharge_fet_on=False, discharge_allowed=False)
 
     assert guarded(member(high), member(well(), SHED)) is PLAIN
-    assert currents(guarded(member(low), member(well(), SHED))) == (100.0, 120.0)
+    assert currents(guarded(member(low), member(well(), SHED))) == (100.0, 100.0)
+
+
+@pytest.mark.parametrize("allowed", [False, None])
+def test_a_pack_that_does_not_permit_a_direction_adds_nothing_to_it(allowed: bool | None) -> None:
+    much = replace(PLAIN, charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
+    no_charge, no_discharge = (
+        changed(well(), charge_allowed=allowed),
+        changed(well(), discharge_allowed=allowed),
+    )
+
+    assert currents(guarded(member(no_charge), member(well(), SHED), decision=much)) == (100.0, 240.0)
+    assert currents(guarded(member(no_discharge), member(well(), SHED), decision=much)) == (240.0, 100.0)
 
 
 def test_a_switch_that_nobody_reports_counts_as_closed() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bridge.model import Alarm, BankSettings, PackSample, PackState
@@ -118,3 +120,26 @@ def test_the_window_is_configured_per_cell() -> None:
     story.say(says(3.345), "shed").run(40)
 
     assert story.states()[1] is PackState.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("path_mohm", "cell_v", "state"),
+    [
+        (None, 3.325, PackState.ACTIVE),
+        (2.0, 3.325, PackState.JOINING),  # 0.40 V over 15.6 mohm: 26 A, of 40
+        (2.0, 3.315, PackState.ACTIVE),  # 0.24 V: 15 A
+        (2.0, 3.275, PackState.ACTIVE),  # 26 A into it, of 100
+        (100.0, 3.335, PackState.JOINING),  # 5 A, but beyond the window
+    ],
+)
+def test_a_path_that_is_known_narrows_the_window_to_half_of_what_a_pack_carries(
+    path_mohm: float | None, cell_v: float, state: PackState
+) -> None:
+    shed = replace(SHED, rated_discharge_current_a=40.0, path_mohm=path_mohm)
+    story = Story(GARAGE, shed).settle().say(off(3.30), "shed")
+    story.run(5)
+
+    story.say(says(cell_v), "shed").run(40)
+
+    assert story.states()[1] is state
+    assert any("surge" in text for text in texts(story)) is (state is PackState.JOINING)

@@ -23,8 +23,7 @@ def hundred(name: str, **fields: float) -> PackSettings:
 def context(
     *own: PackSettings, mode: str = "auto", sharing: LearnedSharing | None = None, lag_s: float = 4.0
 ) -> Context:
-    return replace(
-        around(*[stand(one, well()) for one in own]),
+    return around(*[stand(one, well()) for one in own])._replace(
         settings=BankSettings(n_minus_1=mode, inverter_lag_s=lag_s),
         sharing=sharing or LearnedSharing(),
     )

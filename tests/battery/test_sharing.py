@@ -91,7 +91,7 @@ def test_an_uncertain_pack_is_safe_in_every_combination_of_being_there_or_not(
     subsets = chain.from_iterable(combinations(unsure, n) for n in range(len(unsure) + 1))
     worst = [0.0]
     if sure:
-        worst = [limit(*sure, *(replace(b, certainty=1.0) for b in there)) for there in subsets]
+        worst = [limit(*sure, *(b._replace(certainty=1.0) for b in there)) for there in subsets]
 
     assert limit(*branches) <= min(worst) + 1e-9
 

@@ -46,7 +46,7 @@ def decision(*, time_s: float = 0.0, bank: dict[str, Any] | None = None, **chang
     )
     everyday = Decision(
         time_s=time_s,
-        bank=replace(usual, **(bank or {})),
+        bank=usual._replace(**(bank or {})),
         charge_voltage_limit_v=56.0,
         discharge_voltage_limit_v=46.0,
         charge_current_limit_a=100.0,
