@@ -96,7 +96,7 @@ def judge(path: Path) -> Callable[[], int]:
 
     def decoded() -> int:
         with can.LogReader(path) as reader:
-            return sum(bool(database.decode_message(one.arbitration_id, one.data)) or 1 for one in reader)
+            return sum(1 for one in reader if database.decode_message(one.arbitration_id, bytes(one.data)))
 
     return decoded
 

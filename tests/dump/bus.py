@@ -34,9 +34,9 @@ STEADY = Decision(
 
 def at(second: int, **changes: object) -> Decision:
     """The steady battery with other measurements, limits or alarms."""
-    bank = {key: value for key, value in changes.items() if key in Bank.__dataclass_fields__}
+    bank = {key: value for key, value in changes.items() if key in Bank._fields}
     rest = {key: value for key, value in changes.items() if key not in bank}
-    found = replace(STEADY, time_s=float(second), bank=replace(STEADY.bank, **bank))  # type: ignore[arg-type]  # as Bank has them
+    found = replace(STEADY, time_s=float(second), bank=STEADY.bank._replace(**bank))  # type: ignore[arg-type]  # as Bank has them
     return replace(found, **rest)  # type: ignore[arg-type]  # as Decision has them
 
 

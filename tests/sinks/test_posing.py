@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -23,7 +22,7 @@ def posed(*members: Member, wired: Topology | None = None, **changes: Any) -> Pi
 
 
 def other(state: PackState) -> Member:
-    return replace(member("other"), state=state)
+    return member("other")._replace(state=state)
 
 
 def test_the_bank_shows_its_true_extremes_among_the_mean_of_its_packs() -> None:
