@@ -94,11 +94,12 @@ def judge(path: Path) -> Callable[[], int]:
     database = cantools.database.load_file(dialect_paths()[DIALECT])
     assert isinstance(database, Database)
 
-    def decoded() -> int:
+    def run() -> int:
         with can.LogReader(path) as reader:
-            return sum(1 for one in reader if database.decode_message(one.arbitration_id, bytes(one.data)))
+            decoded = (database.decode_message(one.arbitration_id, bytes(one.data)) for one in reader)
+            return sum(1 for _ in decoded)
 
-    return decoded
+    return run
 
 
 WORK = {"parquet": parquet, "stats": stats, "lines": count_lines, "judge": judge}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 GROUP_ROWS = 1 << 18  # of one message, that wait to be written as one row group
-WAITING_ROWS = 1 << 20  # of all messages together
+WAITING_ROWS = 1 << 19  # of all messages together
 REPEATED = ("channel", "id", "dialect", "message")
 
 

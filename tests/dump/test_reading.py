@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gzip
 import io
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import can
 import numpy as np
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.dump.block import ERROR, EXTENDED, FD, REMOTE, SENT, Block, joined
 from bridge.dump.forms import FORMS, recognised
@@ -215,6 +219,27 @@ def test_a_cut_blf_gives_what_is_there_and_says_so(tmp_path: Path, part: float) 
     block, problems = frames_of(path)
     assert len(block) < 2000
     assert "damaged" in problems.first[0].text
+
+
+@cache
+def whole(form: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return written(Path(folder), form, messages(12)).read_bytes()
+
+
+@pytest.mark.parametrize("form", ["log", "asc", "blf", "csv", "trc"])
+@given(data=st.data())
+def test_no_damage_makes_a_form_fail(
+    tmp_path_factory: pytest.TempPathFactory, form: str, data: st.DataObject
+) -> None:
+    log = bytearray(whole(form))
+    for _ in range(data.draw(st.integers(0, 5))):
+        log[data.draw(st.integers(0, len(log) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / f"damaged.{form}"
+    path.write_bytes(log[: data.draw(st.integers(0, len(log)))])
+    forced = data.draw(st.sampled_from([None, *(one for one in FORMS if one != "mf4")]))
+    block, _ = frames_of(path, form=forced)
+    assert ((block.length <= 8) | ((block.flags & FD) != 0)).all()
 
 
 def test_a_cut_gzip_gives_what_is_there_and_says_so(tmp_path: Path) -> None:
