@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +110,10 @@ class Host:
             return None if output is None else json.loads(output)
         except ValueError:
             return None
+
+    def packbridge(self, *arguments: str) -> object:
+        """The same of one of our own commands."""
+        return self.json(sys.executable, "-m", "bridge", *arguments)
 
 
 def this_host() -> Host:

@@ -134,4 +134,4 @@ def _tongue(plain: Dialect, offset: int, speakers: tuple[Profile, ...]) -> Tongu
 
 @cache
 def _profiles() -> tuple[Profile, ...]:
-    return tuple(profiles.load(name) for name in profiles.names())
+    return tuple(profiles.load(name) for name in profiles.can())

@@ -14,8 +14,10 @@ from bridge.cli.main import app
 from bridge.doctor import Case, Verdict, checks, examine
 from bridge.doctor.examination import case as case_of
 from tests.doctor.machine import INVERTER, RADIO, SERIAL, SHOW, UNIT, Machine, case
+from tests.doctor.test_rs485_lines import ASKING, COMMAND, QUIET
 
-LOOKED_UP = {"bridge.links.opening", "bridge.state"}
+BESIDE = "share = 0.5\n" + ASKING.replace("house", "barn") + "share = 0.5\n"
+LOOKED_UP = {"bridge.config.settings", "bridge.links.opening", "bridge.profiles", "bridge.state"}
 FOLDER = Path(bridge.doctor.__file__).parent / "checks"
 
 
@@ -46,7 +48,10 @@ def test_where_all_is_well_nothing_is_a_problem_and_everything_is_looked_at(mach
     machine.write("/sys/class/bluetooth/hci0/address", "x")
     machine.write("/sys/bus/usb-serial/devices/ttyUSB0/latency_timer", "1\n")
     machine.outputs[SHOW] = UNIT
-    found = examine(case(SERIAL + RADIO + INVERTER), machine.host())
+    machine.write("/dev/ttyUSB7")
+    machine.write("/sys/bus/usb-serial/devices/ttyUSB7/latency_timer", "1\n")
+    machine.outputs[COMMAND] = json.dumps({"inverters": {"barn": QUIET}})
+    found = examine(case(SERIAL + RADIO + INVERTER + BESIDE), machine.host())
     assert [one for one in found if one.finding.verdict in {Verdict.PROBLEM, Verdict.ADVICE}] == []
     assert {one.check for one in found} == set(checks())
 

@@ -69,7 +69,7 @@ def test_nothing_is_found_in_a_healthy_capture(name: str) -> None:
     assert names(guessed_and_linted(captures()[name][1])) == FAULTY.get(name, [])
 
 
-@pytest.mark.parametrize("name", profiles.names())
+@pytest.mark.parametrize("name", profiles.can())
 def test_nothing_is_found_in_minutes_of_any_profile_of_ours(name: str) -> None:
     block = as_block(conversation(name))
     assert names(lint([block], case_for(name))) == WELL_KNOWN.get(name, [])
@@ -141,7 +141,7 @@ def test_a_reason_is_that_of_the_inverter() -> None:
 @pytest.mark.parametrize("name", rules())
 def test_every_rule_says_what_why_and_what_to_do(name: str) -> None:
     rule = rules()[name]
-    known = {*profiles.names(), *(one.name for one in tongues()), ""}
+    known = {*profiles.can(), *(one.name for one in tongues()), ""}
     assert rule.why.keys() <= known
     assert "" in rule.why
     for text in (*rule.why.values(), rule.do):

@@ -32,9 +32,7 @@ UNEXPLAINED = {("victron-rec-q-24v-250k", 0x35A)}  # sets a reserved pair
 @cache
 def used(dialect: str, pad_to: int = 0) -> tuple[Profile, Dialect]:
     """A profile of that dialect that changes nothing, and the dialect."""
-    found = (
-        profiles.load(str(path)) for path in sorted((profiles.folders()[-1] / "inverters").glob("*.toml"))
-    )
+    found = (profiles.load(name) for name in profiles.can())
     profile = next(one for one in found if one.dialect == dialect)
     plain = profile.model_copy(update={"pad_to": pad_to, "ranges": {}, "steps": {}, "id_offset": 0})
     return plain, dialects.load(profiles.dialect_path(profile))

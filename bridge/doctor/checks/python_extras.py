@@ -41,6 +41,6 @@ def look(case: Case, host: Host) -> Iterable[Finding]:
 
 
 def _dialect(profile: str) -> str:
-    from bridge import profiles
+    from bridge.profiles import find
 
-    return profiles.find(profile).dialect
+    return find(profile).dialect

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 
 from bridge.config.settings import Rs485Inverter
@@ -19,7 +18,7 @@ def look(case: Case, host: Host) -> Iterable[Finding]:
     if not asking or case.config is None:
         return
     name = case.config.gateway.name
-    said = host.json(sys.executable, "-m", "bridge", "status", "--json", "--gateway", name)
+    said = host.packbridge("status", "--json", "--gateway", name)
     lines = said.get("inverters") if isinstance(said, dict) else None
     for one in asking:
         line = lines.get(one.name) if isinstance(lines, dict) else None
