@@ -70,13 +70,7 @@ def asking(name_or_path: str) -> Rs485Profile:
 def find(name_or_path: str) -> AnyProfile:
     """The profile of that name or path; raises ConfigError that names file and key of each problem."""
     path = _profile_path(name_or_path)
-    try:
-        with path.open("rb") as file:
-            written = tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    written = written_in(path)
     transport = written.get("transport")
     if not isinstance(transport, str) or transport not in _KINDS:
         raise ConfigError(f"{path}: transport: {_transport_fault(transport)}")
@@ -108,6 +102,17 @@ def schema() -> dict[str, object]:
 def names() -> list[str]:
     """The profiles that can be loaded by name, sorted."""
     return sorted({path.stem for folder in folders() for path in (folder / "inverters").glob("*.toml")})
+
+
+def written_in(path: Path) -> dict[str, object]:
+    """What a TOML file says; raises ConfigError that names the file."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def can() -> list[str]:

@@ -6,7 +6,6 @@ A map is one TOML file under `registers/`; its file name is its name in profiles
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from bridge.errors import ConfigError, did_you_mean
 from bridge.profile_tables import PATH_KEY, Table
-from bridge.profiles import folders
+from bridge.profiles import folders, written_in
 from bridge.registers.checks import problems
 from bridge.registers.tables import (
     Amount,
@@ -63,13 +62,7 @@ def load(name_or_path: str) -> RegisterMap:
 
 def _parsed(name_or_path: str) -> RegisterMap:
     path = _path(name_or_path)
-    try:
-        with path.open("rb") as file:
-            written = tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    written = written_in(path)
     try:
         return RegisterMap.model_validate({**_frozen(written), PATH_KEY: path})
     except ValidationError as error:
