@@ -111,9 +111,11 @@ class Boards(threading.Thread):
 
 
 def _reading() -> Reading:
+    """A pack that works; its current moves, or it would be taken for frozen."""
     return Reading(
-        voltage_v=CELLS * 3.3, current_a=20.0, soc_pct=60, remaining_ah=168.0, full_ah=280.0,
-        design_ah=280.0, cycles=10, cell_count=CELLS, cell_voltages_v=(3.3,) * CELLS,
+        voltage_v=CELLS * 3.3, current_a=20.0 + time.monotonic() % 7 / 10,
+        soc_pct=60, remaining_ah=168.0, full_ah=280.0, design_ah=280.0, cycles=10,
+        cell_count=CELLS, cell_voltages_v=(3.3,) * CELLS,
         temperatures_c=(25.0, 25.0), charge_fet_on=True, discharge_fet_on=True, balancing=False,
         protections=frozenset(), warnings=frozenset(),
     )  # fmt: skip

@@ -61,10 +61,14 @@ def assemble(config: Config, notifier: Notifier | None = None, state: StateFile 
     def post(event: Event) -> None:
         loop.call_soon_threadsafe(runtime.dispatch, event)
 
+    def post_first(event: Event) -> None:
+        runtime.put_first(event)
+        loop.call_soon_threadsafe(runtime.take_first)
+
     for inverter in config.inverters:
         if isinstance(inverter, Rs485Inverter):
             asking = overridden(profiles.asking(inverter.profile), inverter.baudrate, inverter.address)
-            links[inverter.link] = _answering(inverter, asking, post)
+            links[inverter.link] = _answering(inverter, asking, post_first)
             polled[inverter.name] = Rs485Sink(
                 inverter.name, asking, ceiling_v=highest_v(config), wired=config.bank.topology
             )
