@@ -1,4 +1,4 @@
-"""How fast dumps are decoded to Parquet and counted, and in how much memory, from 1e5 to 1e7 frames.
+"""How fast dumps are decoded to Parquet, counted and linted, and in how much memory, from 1e5 to 1e7 frames.
 
 Run by hand: `python -m benchmarks.dump [--frames N ...] [--json]`. A candump log of a Pylontech rack and an
 inverter's answer is made; each figure is a process of its own on one core, the best of five. Time is that of
@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-DIALECT = "pylontech-lv"
+DIALECT, PROFILE = "pylontech-lv", "deye-lv"
 SIZES = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 JUDGED = 100_000  # frames for python-can and cantools, which are linear and slow
 ROUNDS = 5
@@ -76,6 +76,25 @@ def stats(path: Path) -> Callable[[], int]:
     return lambda: sum(one.frames for one in statistics(read([str(path)], Problems())).values())
 
 
+def lint(path: Path) -> Callable[[], int]:
+    from bridge.dump import lint as linting
+    from bridge.dump.problems import Problems
+    from bridge.dump.reading import read
+
+    case = linting.case_of(PROFILE, None)
+    assert case is not None  # it is named
+
+    def linted() -> int:
+        linter, frames = linting.Linter(case), 0
+        for block in read([str(path)], Problems()):
+            linter.add(block)
+            frames += len(block.time_s)
+        linter.findings()
+        return frames
+
+    return linted
+
+
 def count_lines(path: Path) -> Callable[[], int]:
     def counted() -> int:
         with path.open("rb") as file:
@@ -102,7 +121,7 @@ def judge(path: Path) -> Callable[[], int]:
     return run
 
 
-WORK = {"parquet": parquet, "stats": stats, "lines": count_lines, "judge": judge}
+WORK = {"parquet": parquet, "stats": stats, "lint": lint, "lines": count_lines, "judge": judge}
 
 
 def measured(work: str, path: Path) -> dict[str, float]:
@@ -144,7 +163,7 @@ def main() -> None:
         print(HEAD)
         for frames in options.frames:
             log = made(Path(folder) / "dump.log", frames)
-            figures = {name: measured(name, log) for name in ("lines", "parquet", "stats")}
+            figures = {name: measured(name, log) for name in ("lines", "parquet", "stats", "lint")}
             for figure in figures.values():
                 figure["times"] = judged["ns"] / figure["ns"]
             if options.json:
@@ -155,7 +174,7 @@ def main() -> None:
 
 def row(frames: int, figures: dict[str, dict[str, float]]) -> str:
     cells = [f"{frames:>10}", f"{figures['lines']['ns']:>9.1f}"]
-    for name in ("parquet", "stats"):
+    for name in ("parquet", "stats", "lint"):
         one = figures[name]
         cells.append(
             f"{one['ns']:>9.0f} {1000 / one['ns']:>7.2f} {one['times']:>6.0f} {one['peak_mb']:>6.0f}"
@@ -165,8 +184,8 @@ def row(frames: int, figures: dict[str, dict[str, float]]) -> str:
 
 HEAD = "\n".join(
     (
-        f"{'':>10}  {'lines':>9}  {'decode --parquet':>31}  {'stats':>31}",
-        f"{'frames':>10}  {'ns':>9}" + f"  {'ns':>9} {'M/s':>7} {'times':>6} {'MB':>6}" * 2,
+        f"{'':>10}  {'lines':>9}  {'decode --parquet':>31}  {'stats':>31}  {'lint':>31}",
+        f"{'frames':>10}  {'ns':>9}" + f"  {'ns':>9} {'M/s':>7} {'times':>6} {'MB':>6}" * 3,
     )
 )
 
