@@ -60,7 +60,7 @@ def decode(
 
     decoded = _decoder(protocol, register_map)
     any_message = False
-    with _lines(file) as lines:
+    with lines_of(file) as lines:
         for item in decoded(lines):
             if isinstance(item, BadLine):
                 typer.echo(json.dumps(item.record()), err=True)
@@ -88,7 +88,7 @@ def _decoder(name: str, register_map: str | None) -> Callable[[Iterable[str]], I
 
 
 @contextlib.contextmanager
-def _lines(file: Path | None) -> Iterator[Iterable[str]]:
+def lines_of(file: Path | None) -> Iterator[Iterable[str]]:
     """The lines of a file or of standard input; what is not UTF-8 shows as bad hex, not as an error."""
     if file is None or str(file) == "-":
         if hasattr(sys.stdin, "reconfigure"):

@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -173,31 +172,20 @@ async def _listen(link: object, seconds: float | None, out: Path | None) -> int:
 
 def _chunks(file: Path | None) -> list[Chunk]:
     """The capture; lines that are none are complained of on stderr."""
+    from bridge.cli.decode import lines_of
     from bridge.decoding import BadLine
     from bridge.dump.serial_capture import read
 
     chunks = []
-    for item in read(_lines(file)):
-        if isinstance(item, BadLine):
-            typer.echo(f"line {item.number}: no chunk: {item.text[:80]}", err=True)
-        else:
-            chunks.append(item)
+    with lines_of(file) as lines:
+        for item in read(lines):
+            if isinstance(item, BadLine):
+                typer.echo(f"line {item.number}: no chunk: {item.text[:80]}", err=True)
+            else:
+                chunks.append(item)
     if not chunks:
         raise ConfigError(f"{file or 'standard input'}: no line of it is a chunk; write <HEX or >HEX")
     return chunks
-
-
-def _lines(file: Path | None) -> Iterator[str]:
-    if file is None or str(file) == "-":
-        if hasattr(sys.stdin, "reconfigure"):
-            sys.stdin.reconfigure(errors="replace")
-        yield from sys.stdin
-        return
-    try:
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            yield from lines
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
 
 
 def _codec(chunks: list[Chunk], bms: str | None) -> Codec:
