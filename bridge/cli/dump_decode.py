@@ -89,8 +89,8 @@ def decode(
         files=files or [], form=form, since=since, until=until, ids=ids,
         interface=interface, channel=channel, bitrate=bitrate,
     )  # fmt: skip
-    with told() as problems:
-        blocks = asked.blocks(problems)
+    with told() as reading:
+        blocks = asked.blocks(reading)
         if at is not None:
             decoded = _show(moment.picture(blocks, chosen, time_of(at)), chosen, as_json=as_json)
         elif csv is not None or parquet is not None:

@@ -74,9 +74,9 @@ def diff(
         known = ", ".join(ALIGNMENTS)
         raise ConfigError(f"--align: unknown {align!r}; known: {known}{did_you_mean(align, ALIGNMENTS)}")
     case = case_of(profile, dialect)
-    with told() as problems:
+    with told() as reading:
         sides = [
-            Side(Frames(files=[name], form=form, since=since, until=until, ids=ids).blocks(problems), name)
+            Side(Frames(files=[name], form=form, since=since, until=until, ids=ids).blocks(reading), name)
             for name in (first, second)
         ]
         found = compare(sides[0], sides[1], Align(align), case.tongue if case else None)

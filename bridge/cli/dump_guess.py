@@ -67,8 +67,8 @@ def guess(
         files=files or [], form=form, since=since, until=until, ids=ids,
         interface=interface, channel=channel, bitrate=bitrate,
     )  # fmt: skip
-    with told() as problems:
-        found = guessing.guess(survey(asked.blocks(problems)))
+    with told() as reading:
+        found = guessing.guess(survey(asked.blocks(reading)))
     if as_json:
         typer.echo(json.dumps(found.report()))
     else:

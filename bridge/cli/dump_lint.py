@@ -81,8 +81,8 @@ def lint(
         files=files or [], form=form, since=since, until=until, ids=ids,
         interface=interface, channel=channel, bitrate=bitrate,
     )  # fmt: skip
-    with told() as problems:
-        opened = linting.opened(asked.blocks(problems), linting.case_of(profile, dialect))
+    with told() as reading:
+        opened = linting.opened(asked.blocks(reading), linting.case_of(profile, dialect))
         _say_case(opened)
         if opened.case is None:
             raise typer.Exit(EXIT_FOUND)

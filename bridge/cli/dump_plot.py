@@ -56,8 +56,8 @@ def plot(
 
         check(out)
     source = Frames(files=files or [], form=form, since=since, until=until, ids=ids)
-    with told() as problems:
-        there, blocks = one_channel(source.blocks(problems), bus)
+    with told() as reading:
+        there, blocks = one_channel(source.blocks(reading), bus)
         if len(there) > 1 and bus is None:
             typer.echo(f"drawn is {there[0]}; there are also {', '.join(there[1:])}: --bus CHANNEL", err=True)
         decoding, guessed, blocks = understood(blocks, profile, dialect)

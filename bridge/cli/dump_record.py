@@ -96,8 +96,8 @@ def record(
     )  # fmt: skip
     clock = _LogClock()
     try:
-        with told() as problems:
-            for block in asked.blocks(problems):
+        with told() as reading:
+            for block in asked.blocks(reading):
                 for trigger in recorder.feed(block, clock.now_s(block, time.monotonic())):
                     typer.echo(f"({trigger.time_s:.6f}) {trigger.kind}: {trigger.text}", err=True)
     finally:

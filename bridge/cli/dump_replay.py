@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bridge.cli.dumps import STDIN, Files, Form, Frames, Ids, Since, Until, need_numpy, told
+from bridge.cli.dumps import STDIN, Files, Form, Frames, Ids, Since, Until, need_numpy, told, unheard
 from bridge.errors import ConfigError, LinkError
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ def replay(
     dangerous.
     """
     need_numpy()
-    from bridge.dump.problems import Problems
     from bridge.dump.replaying import Player, Rounds, keys_of
     from bridge.links.can_wire import SystemClock
 
@@ -71,15 +70,15 @@ def replay(
     piped = not files or STDIN in files
     if piped and (loop or times > 1):
         raise ConfigError("standard input can be read only once: --loop and --times need files")
-    buses, target = _targets(lambda: source.blocks(Problems()), channel, mapped, piped=piped)
+    buses, target = _targets(lambda: source.blocks(unheard()), channel, mapped, piped=piped)
     with ExitStack() as stack:
-        problems = stack.enter_context(told())
+        reading = stack.enter_context(told(at_once=True))
         rounds = Rounds(
-            lambda: source.blocks(problems), target, speed=speed, rounds=math.inf if loop else times
+            lambda: source.blocks(reading), target, speed=speed, rounds=math.inf if loop else times
         )
         wires = {name: _wire(stack, interface, name, bitrate) for name in buses}
         player = Player(wires, SystemClock(), alone=not force)
-        planned = {} if piped or force else keys_of(source.blocks(Problems()), target)
+        planned = {} if piped or force else keys_of(source.blocks(unheard()), target)
         summary = _play(player, rounds, planned, 0.0 if force else listen)
     _tell(summary, as_json=as_json)
     raise typer.Exit(0 if summary.ended in {"done", INTERRUPTED} else EXIT_FAILED)

@@ -65,8 +65,8 @@ def stats(
         files=files or [], form=form, since=since, until=until, ids=ids,
         interface=interface, channel=channel, bitrate=bitrate,
     )  # fmt: skip
-    with told() as problems:
-        found = statistics(asked.blocks(problems))
+    with told() as reading:
+        found = statistics(asked.blocks(reading))
         for name in sorted(found):
             counted = record(found[name], bitrate)
             if as_json:

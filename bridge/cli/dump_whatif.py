@@ -64,8 +64,8 @@ def whatif(
     loaded = configuration.load(config)
     configuration.require_inverter(loaded)
     source = Frames(files=files or [], form=form, since=since, until=until, ids=ids)
-    with told() as problems:
-        there, blocks = begun(source.blocks(problems))
+    with told() as reading:
+        there, blocks = begun(source.blocks(reading))
         if not there:
             raise ConfigError("there is no frame in it that is wanted")
         roles = roles_of(loaded, there, dict(_pair(word) for word in mapped))

@@ -71,8 +71,11 @@ class Frames:
     channel: str = "can0"
     bitrate: int = 500_000
 
-    def blocks(self, problems: Problems) -> Iterator[Block]:
-        """The wanted frames, from the files, standard input or a bus. Raises ConfigError and LinkError."""
+    def blocks(self, reading: Reading) -> Iterator[Block]:
+        """The wanted frames, from the files, standard input or a bus, until the reading is to end.
+
+        Raises ConfigError and LinkError.
+        """
         from bridge.dump.reading import read
         from bridge.dump.selection import Selection, ids_of, selected, time_of
 
@@ -84,8 +87,10 @@ class Frames:
             without_ids=without,
         )
         if self.interface is None:
-            return _until_asked_to_end(read(self.files or [STDIN], problems, selection, form=self.form))
-        return _until_asked_to_end(selected(self._live(problems), selection))
+            blocks = read(self.files or [STDIN], reading.problems, selection, form=self.form)
+        else:
+            blocks = selected(self._live(reading.problems), selection)
+        return reading.until_asked(blocks)
 
     def _live(self, problems: Problems) -> Iterator[Block]:
         from bridge.dump.live import gathered
@@ -102,35 +107,49 @@ def need_numpy() -> None:
         raise ConfigError("packbridge dump needs numpy: pip install 'packbridge[dump]'")
 
 
-@contextlib.contextmanager
-def told() -> Iterator[Problems]:
-    """Problems that are said on standard error in the end."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a command reads: the problems that were met, and whether somebody asked it to end."""
+
+    problems: Problems
+    asked: threading.Event = field(default_factory=threading.Event)
+
+    def until_asked(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        """The blocks until the reading is asked to end."""
+        for block in blocks:
+            yield block
+            if self.asked.is_set():
+                return
+
+
+def unheard() -> Reading:
+    """A reading whose problems nobody is told of: they were told, or will be."""
     from bridge.dump.problems import Problems
 
-    problems = Problems()
-    try:
-        yield problems
-    finally:
-        for problem in problems.first:
-            typer.echo(f"{problem}: no frame", err=True)
-        if (more := problems.count - len(problems.first)) > 0:
-            typer.echo(f"and {more} more lines that are no frames", err=True)
+    return Reading(Problems())
 
 
-def _until_asked_to_end(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The blocks until Ctrl-C or SIGTERM, which end a log as its end does; a second Ctrl-C acts at once."""
-    asked = threading.Event()
+@contextlib.contextmanager
+def told(*, at_once: bool = False) -> Iterator[Reading]:
+    """A reading whose problems are said on standard error in the end.
+
+    Ctrl-C and SIGTERM end it as a log's end does, and a second one
+    raises KeyboardInterrupt, as the first does with at_once.
+    """
+    reading = unheard()
 
     def ask(*_: object) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if at_once or reading.asked.is_set():
+            raise KeyboardInterrupt
+        reading.asked.set()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        for block in blocks:
-            yield block
-            if asked.is_set():
-                return
+        yield reading
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)
+        for problem in reading.problems.first:
+            typer.echo(f"{problem}: no frame", err=True)
+        if (more := reading.problems.count - len(reading.problems.first)) > 0:
+            typer.echo(f"and {more} more lines that are no frames", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 from collections.abc import Sequence
 
 import pytest
@@ -12,11 +13,13 @@ from bridge.cli.main import main
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """`packbridge dump ARGUMENTS`; its exit code."""
+    """`packbridge dump ARGUMENTS`; its exit code. It leaves Ctrl-C and SIGTERM as it found them."""
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     monkeypatch.setattr("sys.argv", ["packbridge", "dump", *map(str, arguments)])
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
         main()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
     return int(ended.value.code or 0)
 
 
