@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from bridge.alarm_log import AlarmLog
 from bridge.battery.aggregator import Aggregator
@@ -287,8 +286,7 @@ class Gateway:
         """The last word to every inverter: no current, both directions off. And what to remember."""
         self.stopping = True
         last = self.aggregator.decide(now)
-        zero = replace(
-            last,
+        zero = last._replace(
             charge_current_limit_a=0.0,
             discharge_current_limit_a=0.0,
             charge_enabled=False,

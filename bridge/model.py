@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, TypedDict, TypeVar
 
 T = TypeVar("T")
@@ -526,8 +527,10 @@ class AlarmCause:
     pack: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+NO_CONSTRAINTS: Mapping[Limit, tuple[Constraint, ...]] = MappingProxyType({})
+
+
+class Decision(NamedTuple):
     """What the inverter is to be told, until the next decision.
 
     The four limits are always finite and never negative. stage: of the charge, as
@@ -548,5 +551,5 @@ class Decision:
     stage: str | None = None
     protections: frozenset[Alarm] = NO_ALARMS
     warnings: frozenset[Alarm] = NO_ALARMS
-    constraints: Mapping[Limit, tuple[Constraint, ...]] = field(default_factory=dict)
+    constraints: Mapping[Limit, tuple[Constraint, ...]] = NO_CONSTRAINTS
     alarm_causes: tuple[AlarmCause, ...] = ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bridge.battery.leases import LeaseRequest
 from bridge.events import Report
 from bridge.model import Bank, Constraint, Decision, Limit
@@ -20,7 +18,7 @@ DECISION = Decision(
 def because(rule: str) -> Decision:
     """CCL is held by this rule."""
     cause = Constraint(limit=Limit.CCL, value=100.0, rule=rule, text=f"the {rule} says so")
-    return replace(DECISION, constraints={Limit.CCL: (cause,)})
+    return DECISION._replace(constraints={Limit.CCL: (cause,)})
 
 
 def ccl(reports: list[Report]) -> list[Report]:

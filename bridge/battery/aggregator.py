@@ -21,6 +21,7 @@ from bridge.battery.charging import Charging
 from bridge.battery.composite import tree
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts, Memory
+from bridge.battery.faults import Fault, fault
 from bridge.battery.guard import guard
 from bridge.battery.imbalance import apart_v, is_outside
 from bridge.battery.leases import Leases
@@ -109,7 +110,7 @@ class Aggregator:
             facts = known.take(verdict.sample)
             self._soc.heard(facts)
             if not facts.settings.excluded:
-                self._watch.heard(facts)
+                self._watch.heard(facts, known.fault)
 
     def link(self, pack: str, up: bool, now: float) -> None:  # noqa: FBT001  # the state is the event
         """The way to `pack` broke, or is whole again."""
@@ -310,10 +311,12 @@ class _Known:
         self._memory = Memory(settings)
         self._facts: Facts | None = None
         self._limits = PackLimits()
+        self.fault: Fault | None = None
 
     def take(self, sample: PackSample) -> Facts:
         self._facts = self._memory.facts(sample)
         self._limits = pack_limits(self._facts)
+        self.fault = fault(self._facts)
         return self._facts
 
     def informed(self, info: PackInfo) -> None:
@@ -333,6 +336,7 @@ class _Known:
             standing.counts,
             self._facts,
             self._limits,
+            self.fault,
             soc.counted(self.settings.name) if self.settings.soc_source == "counter" else None,
         )
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bridge.battery.context import Pack
-from bridge.battery.faults import fault
 from bridge.model import NO_ALARMS, Alarm, AlarmCause, Severity
 
 UNCONTAINED_S = 10.0
@@ -118,8 +117,9 @@ class Alarms:
             if pack.facts is None:
                 continue
             name = pack.member.settings.name
-            if (grave := fault(pack.facts)) is not None:
-                yield AlarmCause(alarm=grave[0], severity=Severity.FAULT, text=grave[1], pack=name)
+            if pack.fault is not None:
+                alarm, text = pack.fault
+                yield AlarmCause(alarm=alarm, severity=Severity.FAULT, text=text, pack=name)
             if not pack.facts.sample.protections:
                 continue
             for alarm in pack.facts.sample.protections - NOT_A_COMPLAINT:

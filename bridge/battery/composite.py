@@ -158,6 +158,7 @@ class _Series:
             counts=all(child.counts for child in children),
             facts=facts,
             limits=sorted_limits(self._causes(children, complete=facts is not None)),
+            fault=None,  # each pack's own is looked at
         )
 
     def causes(self) -> tuple[AlarmCause, ...]:
@@ -221,6 +222,7 @@ class _Group:
             counts=any(child.counts for child in children),
             facts=facts,
             limits=sorted_limits(found),
+            fault=None,  # each pack's own is looked at
         )
 
     def causes(self) -> tuple[AlarmCause, ...]:

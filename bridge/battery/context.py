@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from bridge.battery.facts import Facts
+from bridge.battery.faults import Fault
 from bridge.battery.pack_rules import PackLimits
 from bridge.battery.sharing import Sharing
 from bridge.model import BankSettings, Constraint, Member
@@ -17,7 +18,8 @@ class Pack(NamedTuple):
     """One pack. heard: it speaks at the moment, and is believed; trusted: what it said last still
     holds, shrinking or not; an untrusted pack is lost, in quarantine or unknown. certainty: how far the
     bank may count on it, 0..1. counts: whether its SoC and voltage are the bank's. facts: None until it
-    was heard. limits: what it allows by itself; empty until it was heard. counted_soc: our own counter's.
+    was heard. limits: what it allows by itself; empty until it was heard. fault: of a single pack, what
+    nothing has contained (`faults`). counted_soc: our own counter's.
     """
 
     member: Member
@@ -27,6 +29,7 @@ class Pack(NamedTuple):
     counts: bool
     facts: Facts | None
     limits: PackLimits
+    fault: Fault | None
     counted_soc: float | None = None
 
     @property
@@ -42,7 +45,7 @@ class Pack(NamedTuple):
         it is not part of the parallel circuit in either direction.
         """
         facts = self.facts
-        return facts is not None and (facts.charge_switch_on is False or facts.discharge_switch_on is False)
+        return facts is not None and facts.open_switch
 
 
 class Context(NamedTuple):

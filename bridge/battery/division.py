@@ -13,7 +13,7 @@ An inverter that is not heard keeps its part: it may well draw.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from math import floor, inf, isfinite
 
@@ -144,8 +144,7 @@ def _part(decision: Decision, amps: Mapping[Limit, float], name: str) -> Decisio
             text = f"{name}: its part of the bank's {total_a:.1f} A"
             mine = Constraint(limit=limit, value=part_a, rule="division", text=text)
             constraints[limit] = (mine, *constraints.get(limit, ()))
-    return replace(
-        decision,
+    return decision._replace(
         charge_current_limit_a=ccl,
         discharge_current_limit_a=dcl,
         charge_enabled=decision.charge_enabled and ccl > 0,

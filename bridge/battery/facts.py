@@ -32,9 +32,9 @@ class Facts:
     gave any. temperature extremes include the last readings of probes that no longer answer;
     temperature_slow_*: the same, smoothed; temperature_mean_c: of those that answer; temperature_readable: at
     least one does. fixed: the pack's curves, and what holds whatever is measured. mosfet_temperature_c,
-    charge_switch_on, discharge_switch_on: as said last. reported: the BMS's own limits. voltage_v:
-    measured, or the sum of the cells; voltage_seen_v: the same, or what it was last. charge_stopped,
-    discharge_stopped: a cell reached the hard stop and is not clearly back.
+    charge_switch_on, discharge_switch_on: as said last; open_switch: one of them is off. reported: the BMS's
+    own limits. voltage_v: measured, or the sum of the cells; voltage_seen_v: the same, or what it was last.
+    charge_stopped, discharge_stopped: a cell reached the hard stop and is not clearly back.
     """
 
     settings: PackSettings
@@ -60,6 +60,7 @@ class Facts:
     mosfet_temperature_c: float | None
     charge_switch_on: bool | None
     discharge_switch_on: bool | None
+    open_switch: bool
     charge_stopped: bool
     discharge_stopped: bool
     reported: dict[Limit, float] = field(default_factory=dict)
@@ -145,6 +146,7 @@ class Memory:
             mosfet_temperature_c=self._mosfet_c,
             charge_switch_on=self._charge_on,
             discharge_switch_on=self._discharge_on,
+            open_switch=self._charge_on is False or self._discharge_on is False,
             charge_stopped=self._charge_stopped,
             discharge_stopped=self._discharge_stopped,
             reported=dict(self._reported),

@@ -20,13 +20,16 @@ CELL_HOT_C = 65.0
 MOSFET_HOT_C = 100.0
 AGAINST_SWITCH_A, AGAINST_SWITCH_S = 2.0, 5.0
 LATCH_SAMPLES = 2
+Fault = tuple[Alarm, str]
+"""A kind, and its text."""
+
 UNREADABLE = "an earlier run had latched a fault, and what it kept of it cannot be read"
 
 
-def fault(facts: Facts) -> tuple[Alarm, str] | None:
-    """The gravest thing wrong with a pack and its text, or None."""
+def fault(facts: Facts) -> Fault | None:
+    """The gravest thing wrong with a pack, or None."""
     own, sample, (low_v, high_v) = facts.settings, facts.sample, facts.fixed.tapers.far_v
-    if Alarm.FIRE in sample.protections or Alarm.FIRE in sample.warnings:
+    if (sample.protections or sample.warnings) and Alarm.FIRE in sample.protections | sample.warnings:
         return Alarm.FIRE, f"{own.name}: fire"
     if facts.cell_max_v is not None and facts.cell_max_v > high_v:
         return Alarm.CELL_OVERVOLTAGE, f"{own.name}: cell {facts.cell_max_index} at {facts.cell_max_v:.3f} V"
@@ -50,10 +53,9 @@ class Faults:
         ] = {}  # the fault in the samples up to the last, and in how many
         self._against_s: dict[str, float] = {}  # since when current flows against a switch
 
-    def heard(self, facts: Facts) -> None:
-        """A trusted sample, digested."""
+    def heard(self, facts: Facts, found: Fault | None) -> None:
+        """A trusted sample, digested, and its `fault`."""
         name = facts.settings.name
-        found = fault(facts)
         if found is None:
             self._seen.pop(name, None)
         else:

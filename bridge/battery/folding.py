@@ -116,6 +116,7 @@ def facts_of(
         mosfet_temperature_c=max(mosfets_c, default=None),
         charge_switch_on=sample.charge_fet_on,
         discharge_switch_on=sample.discharge_fet_on,
+        open_switch=sample.charge_fet_on is False or sample.discharge_fet_on is False,
         charge_stopped=any(one.charge_stopped for one in facts),
         discharge_stopped=any(one.discharge_stopped for one in facts),
     )

@@ -8,14 +8,14 @@ through as the same object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import fsum, inf, isfinite
 
 from bridge.model import Alarm, BankSettings, Constraint, Decision, Limit, Member, PackSample, PackSettings
 
 DECISION_MAX_AGE_S = 3.0
 _SLACK_V = 1e-6  # a voltage that means its bound may differ from it in the last digit
+_CELLS, _PROBES = "a cell is at its limit, or cannot be read", "too cold or too hot"
 _Join = Callable[[Iterable[float]], float]
 _Bounds = tuple[float, float]
 _Side = tuple[str, float, str | None]
@@ -29,13 +29,18 @@ def guard(decision: Decision, members: Sequence[Member], bank: BankSettings, now
     A pack that the user has taken out of service is none of them.
     """
     packs = [(m.settings, m.sample) for m in members if not m.settings.excluded]
-    heard = [(own, s) for own, s in packs if s is not None and abs(now - s.time_s) <= own.lost_after_s]
+    heard = [
+        (own, s, _cells_v(own, s), _range(s.temperatures_c))
+        for own, s in packs
+        if s is not None and abs(now - s.time_s) <= own.lost_after_s
+    ]
     is_old = not abs(now - decision.time_s) <= DECISION_MAX_AGE_S
     silence = "the decision is too old" if is_old else None if heard else "no pack is heard"
     cvl, dvl = decision.charge_voltage_limit_v, decision.discharge_voltage_limit_v
     no_charge = silence or (None if _is_limit(cvl) else "there is no charge voltage limit")
     no_discharge = silence or (None if _is_limit(dvl) else "there is no discharge voltage limit")
-    if _wired(bank, {own.name: float(own.series_rated) for own, _ in packs}, _rated_string, min) < 0:
+    rated = {own.name: float(own.series_rated) for own, _ in packs}
+    if bank.topology is not None and _wired(bank, rated, _rated_string, min) < 0:
         no_discharge = no_discharge or "a pack of a string is not series_rated"
     charging, discharging = [_charging(*pack) for pack in heard], [_discharging(*pack) for pack in heard]
     charge_cap = _cap(bank, charging, bank.max_charge_current_a, no_charge)
@@ -52,49 +57,45 @@ def guard(decision: Decision, members: Sequence[Member], bank: BankSettings, now
     return _applied(decision, fixed, frozenset({Alarm.BMS_COMMUNICATION} if is_old else ()))
 
 
-def _charging(own: PackSettings, said: PackSample) -> _Side:
+def _charging(own: PackSettings, said: PackSample, cells_v: _Bounds, probes_c: _Bounds) -> _Side:
     adds_a = own.charge_carry_a if said.charge_allowed is True else 0.0
-    if said.charge_fet_on is False:
-        return own.name, adds_a, None
-    probes_c = own.temperature_min_charge_c, own.temperature_max_charge_c
-    return own.name, adds_a, _end(own, said, (-inf, own.charge_stop_v), probes_c)
+    mild = own.temperature_min_charge_c < probes_c[0] and probes_c[1] < own.temperature_max_charge_c
+    end = _CELLS if not cells_v[1] < own.charge_stop_v else None if mild else _PROBES
+    return own.name, adds_a, None if said.charge_fet_on is False else end
 
 
-def _discharging(own: PackSettings, said: PackSample) -> _Side:
+def _discharging(own: PackSettings, said: PackSample, cells_v: _Bounds, probes_c: _Bounds) -> _Side:
     adds_a = own.discharge_carry_a if said.discharge_allowed is True else 0.0
-    if said.discharge_fet_on is False:
-        return own.name, adds_a, None
-    probes_c = own.temperature_min_discharge_c, own.temperature_max_discharge_c
-    return own.name, adds_a, _end(own, said, (own.cell_min_v, inf), probes_c)
+    mild = own.temperature_min_discharge_c < probes_c[0] and probes_c[1] < own.temperature_max_discharge_c
+    end = _CELLS if not own.cell_min_v < cells_v[0] else None if mild else _PROBES
+    return own.name, adds_a, None if said.discharge_fet_on is False else end
 
 
-def _end(own: PackSettings, said: PackSample, cells_v: _Bounds, probes_c: _Bounds) -> str | None:
-    """What ends all current through a pack; of one that gives no cells, their mean is judged."""
-    volts = said.cell_voltages_v
-    if not volts:
-        volts = (None if said.voltage_v is None else said.voltage_v / own.cells,)
-    if None in volts or not _inside(volts, cells_v):
-        return f"{own.name}: a cell is at its limit, or cannot be read"
-    return None if _inside(said.temperatures_c, probes_c) else f"{own.name}: too cold or too hot"
+def _cells_v(own: PackSettings, said: PackSample) -> _Bounds:
+    """The least and the greatest cell; of a pack that gives no cells, their mean is judged."""
+    volts = said.cell_voltages_v or (None if said.voltage_v is None else said.voltage_v / own.cells,)
+    return (-inf, inf) if None in volts else _range(volts)
+
+
+def _range(values: Sequence[float | None]) -> _Bounds:
+    """The least and the greatest known value; of none, inside everything; what is not finite is all over."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return inf, -inf
+    return (min(known), max(known)) if isfinite(sum(known)) else (-inf, inf)
 
 
 def _cap(
     bank: BankSettings, sides: Sequence[_Side], maximum_a: float | None, stop: str | None
 ) -> tuple[float, str]:
     """The bound on a current, with its text."""
-    ends = [end for _, _, end in sides if end is not None]
+    ends = [f"{name}: {end}" for name, _, end in sides if end is not None]
     if stop is not None or ends:
         return 0.0, stop or ends[0]
     together_a = _wired(bank, {name: adds_a for name, adds_a, _ in sides}, min, fsum)
     if maximum_a is not None and maximum_a < together_a:
         return maximum_a, "the bank's own limit"
     return together_a, "the packs that permit it, together"
-
-
-def _inside(values: Sequence[float | None], bounds: _Bounds) -> bool:
-    """Whether every known value is strictly inside; what is not a number is not."""
-    low, high = bounds
-    return not [value for value in values if value is not None and not low < value < high]
 
 
 def _rated_string(packs: Iterable[float]) -> float:
@@ -110,14 +111,13 @@ def _wired(bank: BankSettings, of_pack: Mapping[str, float], series: _Join, para
 
 
 def _is_limit(value: object) -> bool:
-    return isinstance(value, int | float) and isfinite(value) and value >= 0
+    return isinstance(value, (int, float)) and isfinite(value) and value >= 0
 
 
-def _lowered(limit: Limit, value: float, cap: tuple[float, str], slack: float = 0.0) -> Iterator[Constraint]:
+def _lowered(limit: Limit, value: float, cap: tuple[float, str], slack: float = 0.0) -> Sequence[Constraint]:
     if not _is_limit(value):
-        yield _reason(limit, 0.0, f"{value} is not a limit")
-    elif value > cap[0] + slack:
-        yield _reason(limit, *cap)
+        return (_reason(limit, 0.0, f"{value} is not a limit"),)
+    return (_reason(limit, *cap),) if value > cap[0] + slack else ()
 
 
 def _reason(limit: Limit, value: float, text: str) -> Constraint:
@@ -134,8 +134,7 @@ def _applied(decision: Decision, fixed: Sequence[Constraint], alarms: frozenset[
     if not fixed and not idle and alarms <= decision.protections & decision.warnings:
         return decision
     reasons = {c.limit: (c, *decision.constraints.get(c.limit, ())) for c in fixed}
-    return replace(
-        decision,
+    return decision._replace(
         charge_voltage_limit_v=values.get(Limit.CVL, decision.charge_voltage_limit_v),
         discharge_voltage_limit_v=values.get(Limit.DVL, decision.discharge_voltage_limit_v),
         charge_current_limit_a=ccl,

@@ -13,9 +13,8 @@ from math import fsum
 
 from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
-from bridge.battery.known import value_or
 from bridge.battery.membership import both_off
-from bridge.model import Bank, PackSample
+from bridge.model import Bank, PackSample, PackSettings
 
 HOT_C, COLD_C = 40.0, 10.0  # beyond these the extreme is shown, not the mean
 HYSTERESIS_C = 2.0
@@ -74,26 +73,41 @@ class Merger:
         """The bank. voltage_v: as `bus_voltage`; soc: as shown. packs: what hangs on the bus bar; leaves:
         the single packs, if that is not the same.
         """
+        # Loops, where comprehensions would read more easily: each of those is a call, in every decision.
         single = packs if leaves is None else leaves
-        known = [p.facts for p in single if p.facts is not None and p.trusted]
-        heard = [p.facts.sample for p in single if p.facts is not None and p.heard]
-        on_bus = heard if single is packs else [p.facts.sample for p in packs if p.facts and p.heard]
-        counting = [(p, p.facts.sample) for p in packs if p.facts is not None and p.counts]
-        settings = [pack.member.settings for pack in packs]
-        high_v, high_pack, high_index = max([f.highest for f in known if f.highest], default=NO_CELL)
-        low_v, low_pack, low_index = min([f.lowest for f in known if f.lowest], default=NO_CELL)
-        hot_c = [f.temperature_max_c for f in known if f.temperature_max_c is not None]
-        cold_c = [f.temperature_min_c for f in known if f.temperature_min_c is not None]
-        hottest_c, coldest_c = max(hot_c) if hot_c else None, min(cold_c) if cold_c else None
+        known: list[Facts] = []
+        highest, lowest, hot_c, cold_c = [], [], [], []
+        online = charging = discharging = 0
+        for pack in single:
+            facts = pack.facts
+            if facts is None or not pack.trusted:
+                continue
+            known.append(facts)
+            if facts.highest is not None:
+                highest.append(facts.highest)
+            if facts.lowest is not None:
+                lowest.append(facts.lowest)
+            if facts.temperature_max_c is not None:
+                hot_c.append(facts.temperature_max_c)
+            if facts.temperature_min_c is not None:
+                cold_c.append(facts.temperature_min_c)
+            if pack.heard:
+                online += 1
+                charging += facts.sample.charge_allowed is True
+                discharging += facts.sample.discharge_allowed is True
+        bus = _Bus(packs)
+        high_v, high_pack, high_index = max(highest, default=NO_CELL)
+        low_v, low_pack, low_index = min(lowest, default=NO_CELL)
+        hottest_c, coldest_c = max(hot_c, default=None), min(cold_c, default=None)
         return Bank(
             voltage_v=voltage_v,
-            current_a=_sum([s.current_a for s in on_bus if s.current_a is not None]),
+            current_a=_sum(bus.currents_a),
             soc=soc,
-            soh=_mean([(p.member.settings.capacity_ah, s.soh) for p, s in counting]),
-            remaining_ah=_sum([ah for p, s in counting if (ah := _remaining_ah(p, s)) is not None]),
-            full_ah=_sum([value_or(s.full_ah, p.member.settings.capacity_ah) for p, s in counting]),
-            design_ah=fsum([own.capacity_ah for own in settings]),
-            cycles=max([s.cycles for _, s in counting if s.cycles is not None], default=None),
+            soh=_mean(bus.soh),
+            remaining_ah=_sum(bus.remaining_ah),
+            full_ah=_sum(bus.full_ah),
+            design_ah=fsum(bus.design_ah),
+            cycles=max(bus.cycles, default=None),
             cell_max_v=high_v,
             cell_min_v=low_v,
             cell_max_pack=high_pack,
@@ -103,11 +117,11 @@ class Merger:
             temperature_c=self._shown_c(known, hottest_c, coldest_c),
             temperature_max_c=hottest_c,
             temperature_min_c=coldest_c,
-            cells=max([own.cells for own in settings], default=0),
+            cells=bus.cells,
             pack_count=len(single),
-            packs_online=len(heard),
-            packs_blocking_charge=len(heard) - [s.charge_allowed for s in heard].count(True),
-            packs_blocking_discharge=len(heard) - [s.discharge_allowed for s in heard].count(True),
+            packs_online=online,
+            packs_blocking_charge=online - charging,
+            packs_blocking_discharge=online - discharging,
         )
 
     def _shown_c(
@@ -126,11 +140,41 @@ class Merger:
         return _mean([(facts.settings.capacity_ah, facts.temperature_mean_c) for facts in known])
 
 
-def _remaining_ah(pack: Pack, sample: PackSample) -> float | None:
-    own = pack.member.settings
-    if sample.remaining_ah is not None and own.soc_source == "bms":
-        return sample.remaining_ah
-    return None if pack.soc is None else pack.soc * own.capacity_ah
+class _Bus:
+    """What hangs on the bus bar, value by value; soh: with the weight that it has."""
+
+    __slots__ = ("cells", "currents_a", "cycles", "design_ah", "full_ah", "remaining_ah", "soh")
+
+    def __init__(self, packs: Sequence[Pack]) -> None:
+        self.cells = 0
+        self.currents_a: list[float] = []
+        self.cycles: list[int] = []
+        self.design_ah: list[float] = []
+        self.full_ah: list[float] = []
+        self.remaining_ah: list[float] = []
+        self.soh: list[tuple[float, float | None]] = []
+        for pack in packs:
+            facts, own = pack.facts, pack.member.settings
+            self.design_ah.append(own.capacity_ah)
+            self.cells = max(self.cells, own.cells)
+            if facts is None:
+                continue
+            sample = facts.sample
+            if pack.heard and sample.current_a is not None:
+                self.currents_a.append(sample.current_a)
+            if pack.counts:
+                self._count(pack, own, sample)
+
+    def _count(self, pack: Pack, own: PackSettings, sample: PackSample) -> None:
+        """What only a pack that counts adds."""
+        self.soh.append((own.capacity_ah, sample.soh))
+        self.full_ah.append(own.capacity_ah if sample.full_ah is None else sample.full_ah)
+        if sample.cycles is not None:
+            self.cycles.append(sample.cycles)
+        if sample.remaining_ah is not None and own.soc_source == "bms":
+            self.remaining_ah.append(sample.remaining_ah)
+        elif (soc := pack.soc) is not None:
+            self.remaining_ah.append(soc * own.capacity_ah)
 
 
 def _sum(known: Sequence[float]) -> float | None:

@@ -12,7 +12,6 @@ from functools import lru_cache
 from operator import attrgetter
 
 from bridge.battery.context import Context, Pack
-from bridge.battery.faults import fault
 from bridge.battery.n_minus_1 import n_minus_1
 from bridge.battery.silence import branch, flat_top_v
 from bridge.model import Constraint, Limit, PackSettings, PackState
@@ -50,11 +49,13 @@ def nothing_heard(context: Context) -> Iterable[Constraint]:
 
 def uncontained_fault(context: Context) -> Iterable[Constraint]:
     """Something that a BMS should have ended, and has not; silence does not end it."""
-    found: list[Constraint] = []
-    for pack in _believed(context, context.leaves):
-        if pack.facts is not None and (wrong := fault(pack.facts)) is not None:
-            found += _no_current("fault", wrong[1], pack.member.name)
-    return found
+    wrong = [pack for pack in context.leaves if pack.fault is not None]
+    return [
+        stop
+        for pack in _believed(context, wrong)
+        if pack.fault is not None
+        for stop in _no_current("fault", pack.fault[1], pack.member.name)
+    ]
 
 
 def watched(context: Context) -> Iterable[Constraint]:

@@ -13,7 +13,7 @@ from bridge.battery import imbalance
 from bridge.battery.context import Pack
 from bridge.battery.diode import DiodeWatch
 from bridge.battery.facts import Facts
-from bridge.battery.faults import Faults
+from bridge.battery.faults import Fault, Faults
 from bridge.battery.silent_trip import SilentTrips
 from bridge.battery.spread import Spread
 from bridge.model import AlarmCause, BankSettings, Constraint, Limit, PackSettings
@@ -36,9 +36,9 @@ class Watch:
         self._apart: list[AlarmCause] = []
         self._looked_s = -inf
 
-    def heard(self, facts: Facts) -> None:
-        """A trusted sample, digested."""
-        self.faults.heard(facts)
+    def heard(self, facts: Facts, found: Fault | None) -> None:
+        """A trusted sample, digested, and its `fault`."""
+        self.faults.heard(facts, found)
         self._note_spread(facts)
         if self._several:
             self._trips.heard(facts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from bridge.errors import BridgeBug
 from bridge.model import Decision, Limit
@@ -83,7 +82,7 @@ def _stop_at_pack_voltage(decision: Decision, ceiling_v: float, last_voltage_v: 
     stop_v = min(steps(voltage_v, 1 / STEPS_PER_V, Rounding.DOWN) / STEPS_PER_V, ceiling_v)
     if decision.charge_voltage_limit_v >= stop_v:
         return decision
-    return replace(decision, charge_voltage_limit_v=stop_v)
+    return decision._replace(charge_voltage_limit_v=stop_v)
 
 
 def _hold_soc_ends(decision: Decision) -> Decision:
@@ -95,7 +94,7 @@ def _hold_soc_ends(decision: Decision) -> Decision:
         soc = ALMOST_FULL
     if soc < ALMOST_EMPTY and decision.discharge_current_limit_a > 0:
         soc = ALMOST_EMPTY
-    return replace(decision, bank=decision.bank._replace(soc=soc))
+    return decision._replace(bank=decision.bank._replace(soc=soc))
 
 
 def _in_range(decision: Decision, profile: Family) -> Decision:
@@ -116,13 +115,12 @@ def _without(decision: Decision, *, charge: bool, discharge: bool) -> Decision:
     it minds CCL then.
     """
     if charge:
-        decision = replace(
-            decision,
+        decision = decision._replace(
             charge_enabled=False,
             charge_current_limit_a=0.0,
             force_charge=False,
             full_charge_request=False,
         )
     if discharge:
-        decision = replace(decision, discharge_enabled=False, discharge_current_limit_a=0.0)
+        decision = decision._replace(discharge_enabled=False, discharge_current_limit_a=0.0)
     return decision

@@ -9,6 +9,7 @@ from bridge.battery.aggregator import Aggregator
 from bridge.battery.charging import Charging
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Memory
+from bridge.battery.faults import fault
 from bridge.battery.pack_rules import PackLimits, pack_limits
 from bridge.battery.sharing import LearnedSharing
 from bridge.model import (
@@ -99,6 +100,7 @@ def stand(
         counts=state in {PackState.ACTIVE, PackState.STALE},
         facts=facts,
         limits=pack_limits(facts) if facts else PackLimits(),
+        fault=fault(facts) if facts else None,
     )
 
 

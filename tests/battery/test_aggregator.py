@@ -570,5 +570,5 @@ def test_an_excluded_pack_is_shown_and_nothing_else() -> None:
 
     assert story.states() == [PackState.ACTIVE, PackState.EXCLUDED]
     assert story.bank.members(story.now)[1].sample is not None
-    assert story.last == replace(alone.last, time_s=story.last.time_s)
+    assert story.last == alone.last._replace(time_s=story.last.time_s)
     assert story.cut("shed").decide().warnings == frozenset()

@@ -62,14 +62,14 @@ def test_a_decision_that_is_in_order_passes_as_it_is() -> None:
 
 def test_alarms_that_a_decision_has_already_are_no_reason_to_touch_it() -> None:
     had = frozenset({Alarm.CELL_OVERVOLTAGE})
-    decision = replace(PLAIN, protections=had, warnings=had)
+    decision = PLAIN._replace(protections=had, warnings=had)
 
     assert guarded(member(well()), decision=decision) is decision
 
 
 def test_a_limit_that_was_lowered_says_why_before_all_others() -> None:
     reason = Constraint(limit=Limit.CCL, value=100.0, rule="rating", text="rated")
-    decision = replace(PLAIN, constraints={Limit.CCL: (reason,)})
+    decision = PLAIN._replace(constraints={Limit.CCL: (reason,)})
 
     after = guarded(member(with_cell(well(), 7, 3.55)), decision=decision)
 
@@ -94,7 +94,7 @@ def test_of_several_packs_at_their_end_the_first_is_named() -> None:
 @pytest.mark.parametrize("value", [nan, inf, -inf, -0.1, None])
 @pytest.mark.parametrize("field", ["charge_current_limit_a", "discharge_current_limit_a"])
 def test_a_current_that_is_no_limit_is_zero(field: str, value: float | None) -> None:
-    decision = replace(PLAIN, **{field: value})  # type: ignore[arg-type]  # what must not happen
+    decision = PLAIN._replace(**{field: value})  # type: ignore[arg-type]  # what must not happen
 
     after = guarded(member(well()), decision=decision)
 
@@ -104,7 +104,7 @@ def test_a_current_that_is_no_limit_is_zero(field: str, value: float | None) -> 
 
 @pytest.mark.parametrize("value", [nan, inf, -inf, -0.1, None])
 def test_without_a_charge_voltage_there_is_no_charging(value: float | None) -> None:
-    decision = replace(PLAIN, charge_voltage_limit_v=value)  # type: ignore[arg-type]  # what must not happen
+    decision = PLAIN._replace(charge_voltage_limit_v=value)  # type: ignore[arg-type]  # what must not happen
 
     after = guarded(member(well()), decision=decision)
 
@@ -114,7 +114,7 @@ def test_without_a_charge_voltage_there_is_no_charging(value: float | None) -> N
 
 @pytest.mark.parametrize("value", [nan, inf, -inf, -0.1, None])
 def test_without_a_discharge_voltage_there_is_no_discharging(value: float | None) -> None:
-    decision = replace(PLAIN, discharge_voltage_limit_v=value)  # type: ignore[arg-type]  # what must not happen
+    decision = PLAIN._replace(discharge_voltage_limit_v=value)  # type: ignore[arg-type]  # what must not happen
 
     after = guarded(member(well()), decision=decision)
 
@@ -126,7 +126,7 @@ def test_without_a_discharge_voltage_there_is_no_discharging(value: float | None
     ("age_s", "passes"), [(0.0, True), (3.0, True), (3.001, False), (-3.001, False), (nan, False)]
 )
 def test_a_decision_that_is_too_old_is_zeros_and_an_alarm(age_s: float, passes: bool) -> None:
-    after = guarded(member(well()), decision=replace(PLAIN, time_s=NOW - age_s))
+    after = guarded(member(well()), decision=PLAIN._replace(time_s=NOW - age_s))
 
     assert currents(after) == ((100.0, 120.0) if passes else (0.0, 0.0))
     assert (after.charge_enabled, after.discharge_enabled) == (passes, passes)
@@ -134,8 +134,7 @@ def test_a_decision_that_is_too_old_is_zeros_and_an_alarm(age_s: float, passes: 
 
 
 def test_an_old_decision_of_zeros_still_raises_the_alarm() -> None:
-    zeros = replace(
-        PLAIN,
+    zeros = PLAIN._replace(
         time_s=NOW - 10,
         charge_current_limit_a=0.0,
         discharge_current_limit_a=0.0,
@@ -181,7 +180,7 @@ def test_never_more_than_rating_and_fuse(settings: PackSettings, charge_a: float
 
 
 def test_only_packs_that_are_heard_add_to_the_sum() -> None:
-    much = replace(PLAIN, charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
+    much = PLAIN._replace(charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
 
     both = guarded(member(well(), SHED), member(well(), ATTIC), decision=much)
     one = guarded(member(well(), SHED), member(well(NOW - 31), ATTIC), decision=much)
@@ -195,13 +194,13 @@ def test_never_more_than_the_users_limits(maximum_a: float | None, limit_a: floa
     bank = BankSettings(max_charge_current_a=maximum_a)
     assert currents(guarded(member(well()), bank=bank)) == (limit_a, 120.0)
 
-    level = replace(PLAIN, discharge_current_limit_a=100.0)
+    level = PLAIN._replace(discharge_current_limit_a=100.0)
     bank = BankSettings(max_discharge_current_a=maximum_a)
     assert currents(guarded(member(well()), decision=level, bank=bank)) == (100.0, limit_a)
 
 
 def test_the_users_limits_above_what_the_packs_carry_raise_nothing() -> None:
-    much = replace(PLAIN, charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
+    much = PLAIN._replace(charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
     bank = BankSettings(max_charge_current_a=500.0, max_discharge_current_a=500.0)
 
     assert currents(guarded(member(well()), decision=much, bank=bank)) == (140.0, 140.0)
@@ -241,7 +240,7 @@ def test_a_pack_whose_switch_is_open_in_a_direction_does_not_end_it() -> None:
 
 @pytest.mark.parametrize("allowed", [False, None])
 def test_a_pack_that_does_not_permit_a_direction_adds_nothing_to_it(allowed: bool | None) -> None:
-    much = replace(PLAIN, charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
+    much = PLAIN._replace(charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
     no_charge, no_discharge = (
         changed(well(), charge_allowed=allowed),
         changed(well(), discharge_allowed=allowed),
@@ -317,21 +316,21 @@ def test_when_no_pack_permits_a_direction_there_is_none(allowed: bool | None) ->
     ("asked_v", "given_v"), [(56.8, 56.8), (56.79, 56.79), (56.81, 56.8), (80.0, 56.8), (0.0, 0.0)]
 )
 def test_the_charge_voltage_stays_below_the_cells_maximum(asked_v: float, given_v: float) -> None:
-    after = guarded(member(well()), decision=replace(PLAIN, charge_voltage_limit_v=asked_v))
+    after = guarded(member(well()), decision=PLAIN._replace(charge_voltage_limit_v=asked_v))
 
     assert after.charge_voltage_limit_v == pytest.approx(given_v)
 
 
 @pytest.mark.parametrize(("asked_v", "given_v"), [(44.8, 44.8), (44.79, 44.8), (0.0, 44.8), (48.0, 48.0)])
 def test_the_discharge_voltage_stays_above_the_cells_minimum(asked_v: float, given_v: float) -> None:
-    after = guarded(member(well()), decision=replace(PLAIN, discharge_voltage_limit_v=asked_v))
+    after = guarded(member(well()), decision=PLAIN._replace(discharge_voltage_limit_v=asked_v))
 
     assert after.discharge_voltage_limit_v == pytest.approx(given_v)
 
 
 def test_of_unlike_packs_the_narrower_voltages_count_also_of_one_that_is_silent() -> None:
     narrow = replace(SHED, cell_max_v=3.5, cell_min_v=3.0)
-    decision = replace(PLAIN, charge_voltage_limit_v=56.8)
+    decision = PLAIN._replace(charge_voltage_limit_v=56.8)
 
     after = guarded(member(well()), member(None, narrow), decision=decision)
 
@@ -340,26 +339,26 @@ def test_of_unlike_packs_the_narrower_voltages_count_also_of_one_that_is_silent(
 
 
 def test_without_a_limit_there_is_no_permission_and_no_request() -> None:
-    wishes = replace(PLAIN, charge_current_limit_a=0.0, force_charge=True, full_charge_request=True)
+    wishes = PLAIN._replace(charge_current_limit_a=0.0, force_charge=True, full_charge_request=True)
 
     after = guarded(member(well()), decision=wishes)
 
     assert (after.charge_enabled, after.force_charge, after.full_charge_request) == (False, False, False)
     assert after.discharge_enabled
 
-    after = guarded(member(well()), decision=replace(PLAIN, discharge_current_limit_a=0.0))
+    after = guarded(member(well()), decision=PLAIN._replace(discharge_current_limit_a=0.0))
 
     assert (after.charge_enabled, after.discharge_enabled) == (True, False)
 
 
 def test_requests_pass_while_charging_is_possible() -> None:
-    wishes = replace(PLAIN, force_charge=True, full_charge_request=True)
+    wishes = PLAIN._replace(force_charge=True, full_charge_request=True)
 
     assert guarded(member(well()), decision=wishes) is wishes
 
 
 def test_a_permission_that_was_refused_is_never_given() -> None:
-    refused = replace(PLAIN, charge_enabled=False, discharge_enabled=False, discharge_current_limit_a=500.0)
+    refused = PLAIN._replace(charge_enabled=False, discharge_enabled=False, discharge_current_limit_a=500.0)
 
     after = guarded(member(well()), decision=refused)
 
@@ -368,13 +367,13 @@ def test_a_permission_that_was_refused_is_never_given() -> None:
 
 @pytest.mark.parametrize("wish", ["charge_enabled", "force_charge", "full_charge_request"])
 def test_each_wish_alone_ends_with_the_limit(wish: str) -> None:
-    nothing = replace(PLAIN, charge_current_limit_a=0.0, charge_enabled=False)
+    nothing = PLAIN._replace(charge_current_limit_a=0.0, charge_enabled=False)
 
     assert guarded(member(well()), decision=changed_decision(nothing, wish)) == nothing
 
 
 def test_what_is_lowered_in_one_direction_leaves_the_other_direction_as_it_is() -> None:
-    wishes = replace(PLAIN, force_charge=True, full_charge_request=True, charge_current_limit_a=0.5)
+    wishes = PLAIN._replace(force_charge=True, full_charge_request=True, charge_current_limit_a=0.5)
 
     after = guarded(member(with_cell(well(), 7, 2.8)), decision=wishes)
 
@@ -382,7 +381,7 @@ def test_what_is_lowered_in_one_direction_leaves_the_other_direction_as_it_is() 
     assert currents(after) == (0.5, 0.0)
 
     after = guarded(
-        member(with_cell(well(), 7, 3.55)), decision=replace(PLAIN, discharge_current_limit_a=0.5)
+        member(with_cell(well(), 7, 3.55)), decision=PLAIN._replace(discharge_current_limit_a=0.5)
     )
 
     assert after.discharge_enabled
@@ -390,23 +389,23 @@ def test_what_is_lowered_in_one_direction_leaves_the_other_direction_as_it_is() 
 
 
 def test_a_small_limit_is_still_a_limit() -> None:
-    small = replace(PLAIN, charge_current_limit_a=0.1, discharge_current_limit_a=0.1)
+    small = PLAIN._replace(charge_current_limit_a=0.1, discharge_current_limit_a=0.1)
 
     assert guarded(member(well()), decision=small) is small
 
 
 def test_without_packs_the_discharge_voltage_is_nobodys_matter() -> None:
-    assert guarded(decision=replace(PLAIN, discharge_voltage_limit_v=0.0)).discharge_voltage_limit_v == 0.0
+    assert guarded(decision=PLAIN._replace(discharge_voltage_limit_v=0.0)).discharge_voltage_limit_v == 0.0
 
 
 def test_without_packs_a_discharge_voltage_that_is_none_becomes_the_lowest() -> None:
-    assert guarded(decision=replace(PLAIN, discharge_voltage_limit_v=nan)).discharge_voltage_limit_v == 0.0
+    assert guarded(decision=PLAIN._replace(discharge_voltage_limit_v=nan)).discharge_voltage_limit_v == 0.0
 
 
 def test_a_sample_or_a_decision_of_long_ago_does_not_count_whatever_the_numbers_are() -> None:
     """Half of `now`: a remainder instead of a difference would find both fresh."""
     assert currents(guarded(member(well(NOW / 2)))) == (0.0, 0.0)
-    assert currents(guarded(member(well()), decision=replace(PLAIN, time_s=NOW / 2))) == (0.0, 0.0)
+    assert currents(guarded(member(well()), decision=PLAIN._replace(time_s=NOW / 2))) == (0.0, 0.0)
 
 
 def test_a_pack_with_an_open_switch_hides_nobody_after_it() -> None:
@@ -419,8 +418,7 @@ def test_a_pack_with_an_open_switch_hides_nobody_after_it() -> None:
 def test_an_old_decision_gets_its_alarm_also_where_half_of_it_is_there(had: str) -> None:
     comm = frozenset({Alarm.BMS_COMMUNICATION})
     others = frozenset({Alarm.BMS_COMMUNICATION, Alarm.CELL_IMBALANCE})
-    nothing = replace(
-        PLAIN,
+    nothing = PLAIN._replace(
         time_s=NOW - 10,
         charge_current_limit_a=0.0,
         discharge_current_limit_a=0.0,
@@ -428,7 +426,7 @@ def test_an_old_decision_gets_its_alarm_also_where_half_of_it_is_there(had: str)
         discharge_enabled=False,
     )
 
-    after = guarded(member(well()), decision=replace(nothing, **{had: others}))  # type: ignore[arg-type]  # a name of alarms
+    after = guarded(member(well()), decision=nothing._replace(**{had: others}))  # type: ignore[arg-type]  # a name of alarms
 
     assert after.protections | after.warnings == others
     assert after.protections & after.warnings == comm
@@ -439,13 +437,13 @@ def test_a_pack_out_of_service_neither_helps_nor_hinders() -> None:
 
     assert guarded(member(well()), member(with_cell(well(), 7, 3.60), out)) is PLAIN
     assert currents(guarded(member(well(), out))) == (0.0, 0.0)
-    most = replace(PLAIN, charge_current_limit_a=200.0)
+    most = PLAIN._replace(charge_current_limit_a=200.0)
     assert currents(guarded(member(well()), member(well(), out), decision=most)) == (140.0, 120.0)
 
 
 FOURTH = {p.name: member(well(cells=4), p) for p in FOUR}
-MUCH = replace(PLAIN, charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
-HALF = replace(PLAIN, charge_voltage_limit_v=27.6, discharge_voltage_limit_v=22.4)
+MUCH = PLAIN._replace(charge_current_limit_a=1000.0, discharge_current_limit_a=1000.0)
+HALF = PLAIN._replace(charge_voltage_limit_v=27.6, discharge_voltage_limit_v=22.4)
 
 
 def wired(topology: Topology, *others: Member, decision: Decision = MUCH) -> Decision:
@@ -475,7 +473,7 @@ def test_a_pack_that_is_not_heard_takes_its_string_along(topology: Topology, amp
     [(IN_SERIES, 56.8, 44.8), (STRINGS, 28.4, 22.4), (GROUPS, 28.4, 22.4)],
 )
 def test_voltages_of_a_string_are_sums(topology: Topology, ceiling_v: float, floor_v: float) -> None:
-    wide = replace(PLAIN, charge_voltage_limit_v=80.0, discharge_voltage_limit_v=10.0)
+    wide = PLAIN._replace(charge_voltage_limit_v=80.0, discharge_voltage_limit_v=10.0)
 
     after = wired(topology, decision=wide)
 
@@ -485,7 +483,7 @@ def test_voltages_of_a_string_are_sums(topology: Topology, ceiling_v: float, flo
 
 def test_of_unlike_strings_and_groups_the_narrower_voltages_count() -> None:
     narrow = member(well(cells=4), replace(FOUR[3], cell_max_v=3.5, cell_min_v=3.0))
-    wide = replace(PLAIN, charge_voltage_limit_v=80.0, discharge_voltage_limit_v=10.0)
+    wide = PLAIN._replace(charge_voltage_limit_v=80.0, discharge_voltage_limit_v=10.0)
 
     for topology in (STRINGS, GROUPS):
         after = wired(topology, narrow, decision=wide)
@@ -540,4 +538,4 @@ def test_beside_a_string_a_single_pack_need_not_be_rated_for_it() -> None:
 
 
 def changed_decision(decision: Decision, wish: str) -> Decision:
-    return replace(decision, **{wish: True})  # type: ignore[arg-type]  # the name of a permission
+    return decision._replace(**{wish: True})  # type: ignore[arg-type]  # the name of a permission

@@ -64,8 +64,8 @@ def test_only_the_switches_that_the_bus_passes_are_heard() -> None:
 
 
 def test_the_guard_knows_the_earlier_stop_and_the_lower_charge_voltage() -> None:
-    drafted = replace(
-        settled(ON_P, well()), charge_voltage_limit_v=56.0, charge_current_limit_a=50.0, charge_enabled=True
+    drafted = settled(ON_P, well())._replace(
+        charge_voltage_limit_v=56.0, charge_current_limit_a=50.0, charge_enabled=True
     )
     sample = replace(with_cell(well(), 7, 3.51), time_s=drafted.time_s)
     member = Member(settings=ON_P, state=PackState.ACTIVE, sample=sample, age_s=0.0)
@@ -77,7 +77,7 @@ def test_the_guard_knows_the_earlier_stop_and_the_lower_charge_voltage() -> None
 
 def test_the_guard_knows_the_fuse_of_each_direction() -> None:
     fused = replace(GARAGE, charge_fuse_a=60.0, discharge_fuse_a=100.0)
-    drafted = replace(settled(GARAGE, well()), charge_current_limit_a=140.0, discharge_current_limit_a=140.0)
+    drafted = settled(GARAGE, well())._replace(charge_current_limit_a=140.0, discharge_current_limit_a=140.0)
     member = Member(
         settings=fused, state=PackState.ACTIVE, sample=replace(well(), time_s=drafted.time_s), age_s=0.0
     )

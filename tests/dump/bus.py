@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from bridge import profiles
@@ -36,8 +35,8 @@ def at(second: int, **changes: object) -> Decision:
     """The steady battery with other measurements, limits or alarms."""
     bank = {key: value for key, value in changes.items() if key in Bank._fields}
     rest = {key: value for key, value in changes.items() if key not in bank}
-    found = replace(STEADY, time_s=float(second), bank=STEADY.bank._replace(**bank))  # type: ignore[arg-type]  # as Bank has them
-    return replace(found, **rest)  # type: ignore[arg-type]  # as Decision has them
+    found = STEADY._replace(time_s=float(second), bank=STEADY.bank._replace(**bank))  # type: ignore[arg-type]  # as Bank has them
+    return found._replace(**rest)  # type: ignore[arg-type]  # as Decision has them
 
 
 def frames(

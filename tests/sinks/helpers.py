@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,7 @@ def decision(*, time_s: float = 0.0, bank: dict[str, Any] | None = None, **chang
         charge_enabled=True,
         discharge_enabled=True,
     )
-    return replace(everyday, **changes)
+    return everyday._replace(**changes)
 
 
 def unguarded(settled: Decision) -> Decision:

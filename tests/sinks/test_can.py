@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,7 +90,7 @@ def test_when_all_packs_are_lost_the_last_values_stay_and_no_current_is_claimed(
 def test_loss_of_all_packs_is_said_with_the_communication_bit() -> None:
     one = sink()
     one.frames(decision(), unguarded)
-    lost = replace(stopped(**LOST), protections=frozenset({Alarm.BMS_COMMUNICATION}))
+    lost = stopped(**LOST)._replace(protections=frozenset({Alarm.BMS_COMMUNICATION}))
     assert alarm_bits(by_hand(one.frames(lost, unguarded))) == ["warning_internal_communication"]
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -192,7 +191,7 @@ def test_the_guard_sees_what_the_policies_made() -> None:
 
 
 def test_what_the_guard_forbids_is_not_sent() -> None:
-    stopped = settle(decision(), deye(), lambda settled: replace(settled, charge_current_limit_a=0.0))
+    stopped = settle(decision(), deye(), lambda settled: settled._replace(charge_current_limit_a=0.0))
     assert (stopped.charge_current_limit_a, stopped.charge_enabled) == (0.0, False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -324,5 +323,5 @@ def test_a_profile_that_does_not_fit_its_dialect_is_refused_by_key(
 
 def test_a_decision_of_the_future_is_none() -> None:
     sink = Rs485Sink("house", profile())
-    sink.decided(replace(everyday(0.0), time_s=100.0))
+    sink.decided(everyday(0.0)._replace(time_s=100.0))
     assert ask(sink, questions(profile())[0].data, 1.0) == []

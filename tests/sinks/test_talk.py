@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -258,7 +257,7 @@ def test_an_answer_goes_through_the_guard_of_its_own_moment(name: str) -> None:
     line = Line(name)
 
     def stop(settled: Decision) -> Decision:
-        return replace(settled, charge_current_limit_a=0.0, charge_enabled=False)
+        return settled._replace(charge_current_limit_a=0.0, charge_enabled=False)
 
     for poll in line.sink.profile.polls:
         for frame in line.sink.received(poll_frame(poll), line.now + 0.1, stop):
