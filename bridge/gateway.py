@@ -4,6 +4,9 @@ It reads no clock, opens nothing and waits for nothing, so a recorded day replay
 and a test of an hour takes a moment. `runtime.py` is the thin shell that turns sockets, ports and
 the clock into events, and carries the actions out.
 
+What arrives asks for a decision at once, by `next_wakeup`; what has arrived already is heard first. So
+a burst of samples is one decision and not one each, between which an inverter's question would wait.
+
 The safety of the whole rests on what is *not* here: there is no timer that repeats an old decision.
 Frames are armed for a bounded time with each fresh decision; when this engine stops deciding, for
 whatever reason, the bus falls silent by itself.
@@ -14,6 +17,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from bridge.alarm_log import AlarmLog
 from bridge.battery.aggregator import Aggregator
@@ -106,6 +110,7 @@ class Gateway:
         self.stopping = False
         self.more: dict[str, Callable[[float], object]] = {}  # what stands around us adds to the status
         self._decide_at_s = now
+        self._undecided: set[str] = set()
         self._save_at_s = now + SAVE_EVERY_S
         self._kept_faults = self.aggregator.latched
         self._stage: str | None = None
@@ -128,7 +133,8 @@ class Gateway:
         if (answers := self.polled.took(event, now, self._moment)) is not None:
             return answers  # what is due besides has its own wake-up, at once
         actions = self._take(event, now) + self.polled.wake(now)
-        if now >= self._decide_at_s and not self.stopping:
+        # What arrives is seldom alone: what it asks for is decided on the `Tick` behind it.
+        if now >= self._decide_at_s and not (self.stopping or isinstance(event, Received)):
             actions += self._decide(now)
             actions += self._save(now)
         return actions if self.stopping else actions + self._seldom(now)
@@ -223,6 +229,9 @@ class Gateway:
                 case Write(payload):
                     actions.append(Send(link, payload))
                 case Sampled(pack, sample):
+                    if pack in self._undecided and not self.stopping:  # what it said before also counts
+                        actions += self._decide(now)
+                    self._undecided.add(pack)
                     self.aggregator.heard(pack, sample, now)
                     self._decide_at_s = now
                     actions += self._rejections(pack, now)
@@ -259,6 +268,7 @@ class Gateway:
 
     def _decide(self, now: float) -> list[Action]:
         self._decide_at_s = now + DECIDE_EVERY_S
+        self._undecided.clear()
         decision = self.aggregator.decide(now)
         actions = self._changes(decision, now)
         self.decision = decision
@@ -306,8 +316,9 @@ class Gateway:
         return lambda decision: guard(decision, self.aggregator.members(now), self.config.bank, now)
 
     def _moment(self, now: float) -> Moment:
-        """What an answer over RS485 is made of besides the decision."""
-        return Moment(self._guard(now), lambda: self.aggregator.members(now))
+        """What an answer over RS485 is made of besides the decision; the packs are looked at once."""
+        members = cache(lambda: self.aggregator.members(now))
+        return Moment(lambda decision: guard(decision, members(), self.config.bank, now), members)
 
     def _complain(self, event: str, fields: Mapping[str, object], now: float) -> list[Action]:
         """A complaint that may repeat each second: said once a minute, with how often it came."""

@@ -217,11 +217,18 @@ class Runtime:
         getattr(self._log, level.value)(event, **fields)
 
     def _schedule(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        """A wake-up that is due stays due, however much arrives meanwhile."""
         loop = asyncio.get_running_loop()
         at_s = max(self.engine.next_wakeup(), loop.time())
-        self._timer = loop.call_at(at_s, self.dispatch, Tick())
+        if self._timer is not None:
+            if self._timer.when() <= at_s:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(at_s, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.dispatch(Tick())
 
     async def _listen(self) -> None:
         """The control socket is a convenience: without it everything else runs."""

@@ -10,7 +10,7 @@ from bridge.config.division_checks import check_division
 from bridge.config.draft import Draft
 from bridge.config.schema import InverterTable
 from bridge.config.sentences import Problem, describe, missing
-from bridge.config.wiring_checks import TALL, tallest
+from bridge.config.wiring_checks import TALL, in_series, tallest
 from bridge.errors import ConfigError
 from bridge.links.opening import kind_of
 from bridge.profiles import AnyProfile, Rs485Profile
@@ -31,6 +31,7 @@ def check_inverters(draft: Draft) -> Iterator[Problem]:
         yield from _interface_known(name, table)
         yield from _port_possible(name, table, profile)
         yield from _dialect_willing(name, table, profile)
+        yield from _no_strings_apart(draft, name, profile)
     yield from _one_bus_each(draft)
     yield from check_division(draft)
 
@@ -109,6 +110,19 @@ def _dialect_willing(name: str, table: InverterTable, profile: AnyProfile | None
             texts = [text.removeprefix(f"{profile.path}: address: ") for text in error.problems]
             yield from (Problem(("inverters", name, blamed), f"found {text}") for text in texts)
             return
+
+
+def _no_strings_apart(draft: Draft, name: str, profile: AnyProfile | None) -> Iterator[Problem]:
+    """An inverter takes batteries that answer side by side for batteries in parallel."""
+    if not isinstance(profile, Rs485Profile) or profile.options.get("pose") != "each":
+        return
+    if strings := [pack.name for pack in draft.packs if pack.name in in_series(draft)]:
+        yield Problem(
+            ("inverters", name, "profile"),
+            f'{profile.path}: options.pose: found "each", one battery for each pack, but '
+            f"{', '.join(strings)} stand in series; an inverter would add up their capacities and take the "
+            'voltage of one for the bank\'s; write pose = "one" there',
+        )
 
 
 def _one_bus_each(draft: Draft) -> Iterator[Problem]:

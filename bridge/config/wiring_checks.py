@@ -58,8 +58,7 @@ def check_wiring(draft: Draft) -> Iterator[Problem]:
 
 def not_series_rated(draft: Draft) -> Iterator[Problem]:
     """The loud warning for packs in strings whose BMS may not be fit for it."""
-    wired = topology(draft)
-    behind_others = set() if wired is None else _in_series(wired)
+    behind_others = in_series(draft)
     for pack in draft.packs:
         if pack.name in behind_others and not pack.get("series_rated"):
             yield Problem(
@@ -72,8 +71,7 @@ def not_series_rated(draft: Draft) -> Iterator[Problem]:
 
 def one_wire_in_string(draft: Draft) -> Iterator[Problem]:
     """Packs of a string are at different voltages from ground: a wire between them can short them."""
-    wired = topology(draft)
-    behind_others = set() if wired is None else _in_series(wired)
+    behind_others = in_series(draft)
     first: dict[str, str] = {}
     for pack in draft.packs:
         port = pack.text("port")
@@ -86,6 +84,12 @@ def one_wire_in_string(draft: Draft) -> Iterator[Problem]:
                 f"on one wire with {other}, but in series their minus poles are at different voltages; this "
                 "shorts them unless each BMS has its own isolated adapter or an isolated port",
             )
+
+
+def in_series(draft: Draft) -> frozenset[str]:
+    """The packs that have others before or behind them."""
+    wired = topology(draft)
+    return frozenset() if wired is None else _in_series(wired)
 
 
 def cells_in_series(draft: Draft) -> Mapping[str, float]:
@@ -240,8 +244,7 @@ def _least(values: Sequence[float]) -> float:
     return min(values)
 
 
-def _in_series(part: Topology) -> set[str]:
-    """The packs that have others before or behind them."""
+def _in_series(part: Topology) -> frozenset[str]:
     if part.wiring is Wiring.SERIES and len(part.packs) > 1 and len(part.children) > 1:
-        return set(part.packs)
-    return {name for child in part.children if isinstance(child, Topology) for name in _in_series(child)}
+        return frozenset(part.packs)
+    return frozenset().union(*(_in_series(child) for child in part.children if isinstance(child, Topology)))

@@ -115,12 +115,17 @@ class OpenPort:
         """The reader's thread."""
         try:
             while not self._closing.is_set():
-                chunk = self.port.read(max(1, min(CHUNK_BYTES, self.port.in_waiting)))
-                if chunk:
+                if chunk := self._arrived():
                     self.deliver(receive, chunk)
                 self.idle()
         except FAILURES as error:
             self.failed(error)
+
+    def _arrived(self) -> bytes:
+        """The next byte, and what came with it: one piece of news for the event loop, not two."""
+        first = bytes(self.port.read(1))
+        waiting = min(CHUNK_BYTES, self.port.in_waiting) if first else 0
+        return first + self.port.read(waiting) if waiting else first
 
     def deliver(self, receive: Callable[[Payload], None], chunk: bytes) -> None:
         """Hand over to the event loop what has arrived."""

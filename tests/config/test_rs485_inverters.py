@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge import profiles
 from bridge.config import Config, Rs485Inverter, parse, preflight
 from bridge.config.summary import summary
 from bridge.errors import ConfigError
@@ -115,13 +116,28 @@ def test_two_gateways_can_not_answer_one_inverter() -> None:
 
 
 def test_a_dialect_that_can_not_do_what_a_profile_wants_is_said(tmp_path: Path) -> None:
-    from bridge import profiles
-
     text = profiles.find("axpert-pyl").path.read_text("utf-8")
     path = tmp_path / "mine.toml"
     path.write_text(text.replace('asks = "axpert"', 'aks = "axpert"'), "utf-8")
     (problem,) = complaints(ASKING.replace('"axpert-pyl"', f'"{path}"'))
     assert "options.aks: unknown option; pylontech-rs485 knows: asks" in problem
+
+
+@pytest.mark.parametrize(("wired", "complained"), [("", 0), ("parallel", 0), ("series", 1)])
+def test_packs_in_series_are_not_shown_as_batteries_side_by_side(
+    tmp_path: Path, wired: str, complained: int
+) -> None:
+    path = tmp_path / "mine.toml"
+    text = profiles.find("axpert-pyl").path.read_text("utf-8")
+    path.write_text(text.replace('asks = "axpert"', 'asks = "axpert"\npose = "each"'), "utf-8")
+    topology = f'[bank]\ntopology = {{ {wired} = ["garage", "attic"] }}' if wired else "[bank]"
+    found = complaints(ASKING.replace("[bank]", topology).replace('"axpert-pyl"', f'"{path}"'))
+
+    said = [one for one in found if "inverters.house.profile: " in one]
+    assert len(said) == complained
+    assert all('mine.toml: options.pose: found "each"' in one for one in said)
+    assert all("garage, attic stand in series" in one for one in said)
+    assert all(one.endswith('write pose = "one" there') for one in said)
 
 
 def test_a_port_that_is_not_there_is_found_before_the_start() -> None:

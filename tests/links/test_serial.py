@@ -44,6 +44,7 @@ class Running:
 
     def __init__(self, link: SerialLink) -> None:
         self.received = b""
+        self.chunks: list[bytes] = []
         self.up = asyncio.Event()
         self.changed = asyncio.Event()
         self.task = asyncio.create_task(link.run(self.up.set, self._receive))
@@ -51,6 +52,7 @@ class Running:
     def _receive(self, payload: Payload) -> None:
         assert isinstance(payload, bytes)
         self.received += payload
+        self.chunks.append(payload)
         self.changed.set()
 
     async def opened(self) -> None:
@@ -82,6 +84,18 @@ def test_bytes_cross_in_both_directions(terminal: Terminal) -> None:
         assert await running.heard(3) == b"\xdd\x03\x00"
         link.write(b"\xdd\xa5\x03")
         assert await asyncio.to_thread(os.read, terminal.near, 3) == b"\xdd\xa5\x03"
+        await running.close()
+
+    asyncio.run(story())
+
+
+def test_what_arrived_together_is_handed_over_together(terminal: Terminal) -> None:
+    async def story() -> None:
+        running = Running(SerialLink(terminal.path, 9600))
+        await running.opened()
+        os.write(terminal.near, b"\x01\x03\x00\x13\x00\x10\xb5\xc3")
+        await running.heard(8)
+        assert running.chunks == [b"\x01\x03\x00\x13\x00\x10\xb5\xc3"]
         await running.close()
 
     asyncio.run(story())
