@@ -267,7 +267,7 @@ class Gateway:
         for name, sink in self.sinks.items():
             part = parts[name]
             frames = sink.frames(part, self._guard(now))
-            urgent = _fell(self._armed.get(name), part)
+            urgent = sink.limiting(frames) if _fell(self._armed.get(name), part) else ()
             self._armed[name] = part
             actions.append(Arm(name, frames, sink.profile.dead_man_s, urgent))
         self.polled.decided(parts)

@@ -75,6 +75,11 @@ class Plan:
     labels: tuple[Signal, ...]
     alarms: tuple[Signal, ...]
 
+    @property
+    def key(self) -> tuple[int, bool]:
+        """Its identifier, and whether that has 29 bits."""
+        return self.message.can_id, self.message.extended
+
     def frame(
         self, values: Known, protections: frozenset[Alarm], warnings: frozenset[Alarm], clamped: set[str]
     ) -> CanFrame:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from bridge.errors import BridgeBug
 from bridge.model import Decision, Limit
 from bridge.profile_tables import Family, Range
-from bridge.sinks.quantities import Rounding, steps
+from bridge.sinks.quantities import STOPPING_SOC, Rounding, steps
 
 STEPS_PER_V = 10  # every known dialect's CVL has steps of 0.1 V
 FULL, ALMOST_FULL = 1.0, 0.99
@@ -54,7 +54,7 @@ def stopped_by_soc(values: Mapping[str, float | str], decision: Decision) -> Map
     if charge == discharge:
         return values
     end_pct = 100.0 if discharge else 0.0
-    return {**values, **{name: end_pct for name in ("soc_pct", "soc_hires_pct") if name in values}}
+    return {**values, **dict.fromkeys(STOPPING_SOC & values.keys(), end_pct)}
 
 
 def _sound(decision: Decision) -> Decision:

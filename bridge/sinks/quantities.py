@@ -100,6 +100,14 @@ HELD = frozenset(
 )  # fmt: skip
 """What changes slowly: while it is unknown, its last known value is the best to show."""
 
+LIMITING = frozenset({name for name, one in QUANTITIES.items() if one.limit}) | {
+    "charge_enabled", "discharge_enabled", "charge_forbidden", "discharge_forbidden", "stopped", "faulted",
+}  # fmt: skip
+"""What holds an inverter back."""
+
+STOPPING_SOC = frozenset({"soc_pct", "soc_hires_pct"})
+"""What stops those that heed nothing else."""
+
 Known = Mapping[str, float | str]
 Values = Mapping[str, float | str | None]
 
