@@ -115,9 +115,9 @@ class OpenPort:
         """The reader's thread."""
         try:
             while not self._closing.is_set():
-                chunk = self.port.read(max(1, min(CHUNK_BYTES, self.port.in_waiting)))
-                if chunk:
-                    self.deliver(receive, chunk)
+                if chunk := self.port.read(1):  # waits; what came with it is not to be an event of its own
+                    waiting = min(CHUNK_BYTES, self.port.in_waiting)
+                    self.deliver(receive, chunk + self.port.read(waiting) if waiting else chunk)
                 self.idle()
         except FAILURES as error:
             self.failed(error)

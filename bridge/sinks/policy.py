@@ -19,6 +19,7 @@ from bridge.sinks.quantities import STOPPING_SOC, Rounding, steps
 STEPS_PER_V = 10  # every known dialect's CVL has steps of 0.1 V
 FULL, ALMOST_FULL = 1.0, 0.99
 ALMOST_EMPTY = 0.01
+ANY = Range()
 
 Guard = Callable[[Decision], Decision]
 
@@ -100,8 +101,8 @@ def _hold_soc_ends(decision: Decision) -> Decision:
 
 def _in_range(decision: Decision, profile: Family) -> Decision:
     """No charging below the lowest CVL that can be sent, no discharging above the highest DVL."""
-    charge = profile.ranges.get("charge_voltage_limit_v", Range())
-    discharge = profile.ranges.get("discharge_voltage_limit_v", Range())
+    charge = profile.ranges.get("charge_voltage_limit_v", ANY)
+    discharge = profile.ranges.get("discharge_voltage_limit_v", ANY)
     return _without(
         decision,
         charge=charge.min is not None and decision.charge_voltage_limit_v < charge.min,
