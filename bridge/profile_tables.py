@@ -20,6 +20,10 @@ Text = Annotated[str, Field(min_length=1)]
 Pattern = Annotated[str, Field(pattern=r"^(([0-9A-F]{2}|\.\.)( ([0-9A-F]{2}|\.\.)){0,7})?$")]
 
 NEXT_TO_NOTHING_A = 0.1  # what inverters that ignore 0 A are sent instead
+EVIDENCE = (
+    "how it was proven: field, by captures or two independent projects; project, by one; document: untested, "
+    "made from a description, tried by nobody that we know of, and announced so when it is used"
+)
 PATH_KEY = "<path>"  # the loader's, beside the keys of the file
 
 
@@ -113,7 +117,7 @@ class Family(Table):
     family: Text
     dialect: Text
     battery: Literal["low-voltage", "high-voltage", "both"] = "low-voltage"
-    evidence: Literal["field", "project", "document"]
+    evidence: Annotated[Literal["field", "project", "document"], Field(description=EVIDENCE)]
     sources: Annotated[tuple[Text, ...], Field(min_length=1)]
     quirks: tuple[Text, ...] = ()
     dead_man_s: Seconds
