@@ -171,12 +171,19 @@ def _sender(inverter: CanInverter, profile: Profile, port: CanPort, post: Post) 
     expired, failed = _expired(inverter.name, post), _failed(inverter.name, post)
     if inverter.interface == "socketcan" and bcm.offered():
         return bcm.BcmSender(
-            inverter.channel, profile.period_s, port.send, on_expired=expired, on_error=failed
+            inverter.channel,
+            profile.period_s,
+            port.send,
+            profile.spacing_s,
+            repeat_gap_s=profile.repeat_gap_s,
+            on_expired=expired,
+            on_error=failed,
         )
     return CyclicSender(
         port.send,
         profile.period_s,
         profile.spacing_s,
+        repeat_gap_s=profile.repeat_gap_s,
         on_expired=expired,
         on_error=failed,
         name=f"send {inverter.name}",

@@ -197,13 +197,13 @@ class Restart:
 class Arm:
     """Send these frames each cycle, until replaced, for valid_for_s at the most; none: be silent.
 
-    urgent: a limit fell; do not wait for the next cycle.
+    urgent: those of the frames that do not wait for their turn, because a limit fell.
     """
 
     sink: str
     frames: tuple[CanFrame, ...]
     valid_for_s: float
-    urgent: bool
+    urgent: tuple[CanFrame, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

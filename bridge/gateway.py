@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from bridge.alarm_log import AlarmLog
@@ -269,18 +269,19 @@ class Gateway:
     def _decide(self, now: float) -> list[Action]:
         self._decide_at_s = now + DECIDE_EVERY_S
         self._undecided.clear()
-        decision = self.aggregator.decide(now)
-        actions = self._changes(decision, now)
-        self.decision = decision
+        decision = self.decision = self.aggregator.decide(now)
+        actions: list[Action] = []  # what is sent comes before what is logged: a log takes its time
         parts = self._division.parts(decision, now)
+        moment = self._moment(now)
         for name, sink in self.sinks.items():
             part = parts[name]
-            frames = sink.frames(part, self._guard(now))
-            urgent = _fell(self._armed.get(name), part)
+            frames = sink.frames(part, moment.guard)
+            urgent = sink.limiting(frames) if _fell(self._armed.get(name), part) else ()
             self._armed[name] = part
             actions.append(Arm(name, frames, sink.profile.dead_man_s, urgent))
         self.polled.decided(parts)
-        return actions + ([] if self.sinks else [Alive()]) + self._inverters(now)
+        actions += [] if self.sinks else [Alive()]
+        return actions + self._changes(decision, moment.members(), now) + self._inverters(now)
 
     def _save(self, now: float) -> list[Action]:
         """What the next run needs to know: once a minute, because a flash card does not live for ever, and at
@@ -312,11 +313,13 @@ class Gateway:
         return [*last_words, Save(self.aggregator.state())]
 
     def _guard(self, now: float) -> Callable[[Decision], Decision]:
-        """The guard of this moment. It looks at the packs when it is asked: few frames are answered."""
-        return lambda decision: guard(decision, self.aggregator.members(now), self.config.bank, now)
+        """The guard of this moment."""
+        return self._moment(now).guard
 
     def _moment(self, now: float) -> Moment:
-        """What an answer over RS485 is made of besides the decision; the packs are looked at once."""
+        """What a frame or an answer is made of besides the decision. The packs are looked at once, when they
+        are asked for: few frames are answered.
+        """
         members = cache(lambda: self.aggregator.members(now))
         return Moment(lambda decision: guard(decision, members(), self.config.bank, now), members)
 
@@ -360,10 +363,10 @@ class Gateway:
                 reports.append(Report(level, "sending", fields))
         return reports
 
-    def _changes(self, decision: Decision, now: float) -> list[Action]:
+    def _changes(self, decision: Decision, members: Sequence[Member], now: float) -> list[Action]:
         """What is different from the last decision, for the log: states and binding constraints."""
         reports: list[Action] = []
-        for member in self.aggregator.members(now):
+        for member in members:
             if self._states.get(member.name) is not member.state:
                 self._states[member.name] = member.state
                 age_s = None if member.age_s is None else round(member.age_s, 2)

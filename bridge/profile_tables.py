@@ -20,6 +20,10 @@ Text = Annotated[str, Field(min_length=1)]
 Pattern = Annotated[str, Field(pattern=r"^(([0-9A-F]{2}|\.\.)( ([0-9A-F]{2}|\.\.)){0,7})?$")]
 
 NEXT_TO_NOTHING_A = 0.1  # what inverters that ignore 0 A are sent instead
+EVIDENCE = (
+    "how it was proven: field, by captures or two independent projects; project, by one; document: untested, "
+    "made from a description, tried by nobody that we know of, and announced so when it is used"
+)
 PATH_KEY = "<path>"  # the loader's, beside the keys of the file
 
 
@@ -113,7 +117,7 @@ class Family(Table):
     family: Text
     dialect: Text
     battery: Literal["low-voltage", "high-voltage", "both"] = "low-voltage"
-    evidence: Literal["field", "project", "document"]
+    evidence: Annotated[Literal["field", "project", "document"], Field(description=EVIDENCE)]
     sources: Annotated[tuple[Text, ...], Field(min_length=1)]
     quirks: tuple[Text, ...] = ()
     dead_man_s: Seconds
@@ -142,7 +146,9 @@ class Family(Table):
 class Profile(Family):
     """One family of inverters on CAN. The keys of the TOML file, those of `Family` aside.
 
-    order: identifiers of a cycle's frames; empty where all is said in answers. id_offset: what
+    order: identifiers of a cycle's frames; empty where all is said in answers. spacing_s: between any two
+    frames, at least. repeat_gap_s: between two of one identifier, where the inverter takes them no faster;
+    at most half of period_s, because a cycle may be late. id_offset: what
     is added to every identifier that we send, for a battery's address. slow: frames with periods of
     their own. optional: those that are left out while one of their values is not known. pad_to: bytes
     that each frame has at least. constants, steps, above: by signal name; steps are coarser
@@ -158,6 +164,7 @@ class Profile(Family):
     bitrate: Annotated[int, Field(ge=10_000, le=1_000_000)]
     period_s: Seconds
     spacing_s: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    repeat_gap_s: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
     order: tuple[CanId, ...]
     id_offset: CanId = 0
     slow: tuple[Slow, ...] = ()
@@ -194,6 +201,8 @@ def _time_problems(profile: Profile) -> Iterator[str]:
         yield "order: an identifier stands twice"
     if profile.spacing_s * len(profile.order) > profile.period_s:
         yield f"spacing_s: {len(profile.order)} frames do not fit into period_s {profile.period_s}"
+    if profile.repeat_gap_s > profile.period_s / 2:
+        yield f"repeat_gap_s: {profile.repeat_gap_s} is more than half of period_s {profile.period_s}"
     if profile.dead_man_s < 2 * profile.period_s:
         yield f"dead_man_s: {profile.dead_man_s} is less than two periods of {profile.period_s}"
     if profile.comm_fault_s <= profile.period_s:

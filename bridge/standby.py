@@ -85,7 +85,7 @@ class Bus:
                     self.since_s = now
                     actions += [*self._begin(now), self._report("active")]
                 case Move.CEASE:
-                    actions += [Arm(self.name, (), self.period_s, urgent=True), self._report("standby")]
+                    actions += [Arm(self.name, (), self.period_s), self._report("standby")]
         return actions
 
     def report(self, now: float) -> dict[str, object]:
@@ -100,7 +100,7 @@ class Bus:
         if self.armed is None:
             return []
         left_s = self.armed.valid_for_s - (now - self.armed_s)
-        return [replace(self.armed, valid_for_s=left_s, urgent=False)] if left_s > 0 else []
+        return [replace(self.armed, valid_for_s=left_s, urgent=())] if left_s > 0 else []
 
     def _report(self, part: str) -> Report:
         other = self.machine.peer

@@ -68,7 +68,7 @@ class Engine(World):
         for arm in self._arms:
             sender.arm(arm.frames, arm.valid_for_s, urgent=arm.urgent)
             if arm.frames:
-                yield Armed(now, arm.urgent)
+                yield Armed(now, bool(arm.urgent))
         self._arms.clear()
 
     def fall(self) -> None:

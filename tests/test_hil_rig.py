@@ -8,6 +8,7 @@ import pytest
 
 from hil import guest, rig
 from hil.rig import End, Rig, RigError
+from hil.stalls import Stalls
 
 EXAMPLE = Path(rig.__file__).with_name("rig.example.toml")
 
@@ -51,3 +52,13 @@ def test_a_bench_counts_before_the_guest_and_without_both_there_is_no_rig(
     found = rig.here()
     assert found is not None
     assert (found.native, found.gateway.channel) == (True, "can0")
+
+
+def test_a_stretch_is_charged_what_the_machine_stood_still_in_it_and_once() -> None:
+    watched = Stalls()
+    watched.close()
+    watched.seen[:] = [(10.5, 11.0), (10.0, 10.75), (12.0, 14.0)]
+    assert watched.within_s(9.0, 10.0) == 0
+    assert watched.within_s(9.0, 11.5) == 1.0
+    assert watched.within_s(10.75, 13.0) == 1.25
+    assert watched.within_s(12.5, 13.0) == 0.5

@@ -164,6 +164,11 @@ def test_the_home_is_used_where_no_configuration_folder_is_set(monkeypatch: pyte
         ("period_s = 1.0", "period_s = true", "period_s: True should be a valid number"),
         ("period_s = 1.0", 'period_s = "1"', "period_s: '1' should be a valid number"),
         ("period_s = 1.0", "period_s = 0.05", "spacing_s: 6 frames do not fit into period_s 0.05"),
+        (
+            "spacing_s = 0.01",
+            "spacing_s = 0.01\nrepeat_gap_s = 0.6",
+            "repeat_gap_s: 0.6 is more than half",
+        ),
         ("dead_man_s = 3.0", "dead_man_s = 1.5", "dead_man_s: 1.5 is less than two periods of 1.0"),
         ("comm_fault_s = 5.0", "comm_fault_s = 1.0", "comm_fault_s: 1.0 would pass between two cycles"),
         (

@@ -64,14 +64,19 @@ async def _run(config: Config) -> int:
 
     notifier = Notifier()
     state = StateFile(directory(config.gateway.state_dir, os.environ), config.gateway.name)
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         runtime = assemble(config, notifier, state)
-        gc.collect()
-        gc.freeze()  # what was loaded stays; looking through it again would hold up an answer
+        quiet()
         return await runtime.run()
     finally:
         notifier.close()
+
+
+def quiet() -> None:
+    """Keep the interpreter from holding up an answer or a limit that fell; call it when all is loaded."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()  # what was loaded stays; nobody looks through it again
 
 
 EPILOG = """[b]Examples[/b]

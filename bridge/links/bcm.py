@@ -12,6 +12,7 @@ Source: linux/can/bcm.h and net/can/bcm.c; what re-arming does was measured on L
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import struct
 import threading
@@ -20,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bridge.errors import LinkError
+from bridge.links.sender import kind
 from bridge.model import CanFrame
 
 TX_SETUP, TX_EXPIRED = 1, 9
@@ -65,8 +67,9 @@ class BcmSender:
     """Arms one operation of the broadcast manager; see `sender.Sender`. All calls from one event loop.
 
     channel: the interface, as can0. send: puts one frame on the bus at once and raises LinkError; what
-    cannot wait for its place in the cycle goes that way. on_expired, on_error: called in the loop, the
-    latter whenever an arming failed; the next one tries again.
+    cannot wait for its place in the cycle goes that way, spacing_s apart. repeat_gap_s: an identifier that
+    may not come faster than this keeps to its place: the kernel does not tell when that was. on_expired,
+    on_error: called in the loop, the latter whenever an arming failed; the next one tries again.
     """
 
     def __init__(  # noqa: PLR0913  # three say what to send and where, the others have defaults
@@ -74,7 +77,9 @@ class BcmSender:
         channel: str,
         period_s: float,
         send: Callable[[CanFrame], None],
+        spacing_s: float = 0.0,
         *,
+        repeat_gap_s: float = 0.0,
         on_expired: Callable[[], None] | None = None,
         on_error: Callable[[LinkError], None] | None = None,
         connect: Callable[[str], socket.socket] | None = None,
@@ -83,6 +88,11 @@ class BcmSender:
         self._channel = channel
         self._period_s = period_s
         self._send = send
+        self._spacing_s = spacing_s
+        self._keeps_place = repeat_gap_s > 0
+        self._waiting: list[CanFrame] = []  # to go out of their turn
+        self._free_s = -math.inf  # when the next of them may
+        self._turn: asyncio.TimerHandle | None = None
         self._on_expired = on_expired
         self._on_error = on_error
         self._connect = connect or _connected
@@ -95,9 +105,10 @@ class BcmSender:
 
     # bridge.links.sender.Sender
 
-    def arm(self, frames: Sequence[CanFrame], valid_for_s: float, *, urgent: bool = False) -> None:
+    def arm(self, frames: Sequence[CanFrame], valid_for_s: float, *, urgent: Sequence[CanFrame] = ()) -> None:
         """Send these from now on, for as many whole cycles as fit into valid_for_s, one at least. None: be
-        silent at once. urgent: what has changed also goes out at once, out of its turn.
+        silent at once. urgent: those that carry a limit which fell; what was not armed before of them also
+        goes out at once, out of its turn.
         """
         if self._ended:
             return
@@ -110,8 +121,8 @@ class BcmSender:
         except OSError as error:
             self._failed(LinkError(f"{self._channel}: {error}"))
             return
-        if urgent and before:
-            self._at_once([frame for frame in after if frame not in before])
+        if before and not self._keeps_place:
+            self._hurry([frame for frame in urgent if frame not in before])
 
     def finish(self, frames: Sequence[CanFrame]) -> None:
         """Send these once, as a whole cycle, then be silent for good. Returns at once."""
@@ -160,7 +171,7 @@ class BcmSender:
             with suppress(RuntimeError):  # the loop is over
                 asyncio.get_running_loop().remove_reader(self._socket.fileno())
             self._socket.close()
-        self._socket, self._running, self._frames = None, False, ()
+        self._socket, self._running, self._frames, self._waiting = None, False, (), []
 
     def _read(self) -> None:
         """What the kernel tells: that the count is used up, or that the interface is gone."""
@@ -187,14 +198,25 @@ class BcmSender:
 
     # Frames out of their turn
 
-    def _at_once(self, frames: Sequence[CanFrame]) -> None:
-        for frame in frames:
+    def _hurry(self, urgent: Sequence[CanFrame]) -> None:
+        waiting = {kind(frame) for frame in self._waiting}
+        self._waiting = [one for one in self._frames if one in urgent or kind(one) in waiting]
+        self._at_once()
+
+    def _at_once(self) -> None:
+        """Send what waits, as far as the spacing allows."""
+        loop = asyncio.get_running_loop()
+        if self._turn is not None:
+            self._turn.cancel()
+        while self._waiting and loop.time() >= self._free_s:
+            self._free_s = loop.time() + self._spacing_s
             try:
-                self._send(frame)
-            except LinkError as error:  # the cycle stands: the frame has its turn soon
+                self._send(self._waiting.pop(0))
+            except LinkError as error:  # the cycle stands: all have their turn soon
                 self.statistics.send_errors += 1
                 self.statistics.last_error = str(error)
-                return
+                self._waiting = []
+        self._turn = loop.call_at(self._free_s, self._at_once) if self._waiting else None
 
     def _last(self, frames: Sequence[CanFrame]) -> None:
         try:

@@ -7,6 +7,7 @@ than one cycle, and falls silent unless it is armed again.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.errors import LinkError
+from bridge.links.sender import kind
 from bridge.model import CanFrame
 from bridge.sinks.schedule import MIN_GAP_S, Due, Schedule
 
@@ -56,9 +58,10 @@ class _Step:
 class CyclicSender:
     """Sends one cycle of frames each period, from a thread of its own, for as long as it is armed.
 
-    send: hands a frame to the bus, raises LinkError. on_expired, on_error: called in the sender's
-    thread, the latter once for each cycle that was dropped. The thread starts with the first `arm`;
-    `stop` ends it for good.
+    send: hands a frame to the bus, raises LinkError. spacing_s: between any two frames, at least.
+    repeat_gap_s: between two frames of one identifier, where the inverter takes them no faster.
+    on_expired, on_error: called in the sender's thread, the latter once for each cycle that was dropped.
+    The thread starts with the first `arm`; `stop` ends it for good.
     """
 
     def __init__(  # noqa: PLR0913  # three say what to send and when, the others have defaults
@@ -67,7 +70,7 @@ class CyclicSender:
         period_s: float,
         spacing_s: float = 0.0,
         *,
-        min_gap_s: float = MIN_GAP_S,
+        repeat_gap_s: float = 0.0,
         on_expired: Callable[[], None] | None = None,
         on_error: Callable[[LinkError], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -79,10 +82,12 @@ class CyclicSender:
         self._on_expired = on_expired
         self._on_error = on_error
         self._clock = clock
-        self._schedule = Schedule(period_s, min_gap_s)
+        self._whole = repeat_gap_s > 0  # what is urgent goes as a cycle of its own, when that may come
+        self._schedule = Schedule(period_s, repeat_gap_s or MIN_GAP_S)
         self._frames: tuple[CanFrame, ...] = ()
         self._left: deque[CanFrame] = deque()  # of the cycle that is being sent
-        self._frame_s = 0.0  # when the next of them is due
+        self._ahead = 0  # so many of them, in front, go out of their turn
+        self._frame_s = -math.inf  # when the next of them may go
         self._begin_s = 0.0
         self._last = False  # the cycle that is armed is the last one
         self._lock = threading.Lock()
@@ -96,20 +101,26 @@ class CyclicSender:
 
     # What the gateway calls: bridge.links.sender.Sender
 
-    def arm(self, frames: Sequence[CanFrame], valid_for_s: float, *, urgent: bool = False) -> None:
+    def arm(self, frames: Sequence[CanFrame], valid_for_s: float, *, urgent: Sequence[CanFrame] = ()) -> None:
         """Send these from now on, and fall silent in valid_for_s unless armed again. None: at once.
 
-        urgent: a limit fell; send a cycle as soon as the last one is 0.2 s old, and keep the phase.
-        A cycle that has begun is finished as it was.
+        urgent: those of the frames that carry a limit which fell. What was not armed before of them goes
+        out of its turn, as soon as the spacing allows, and the phase stays. Where an identifier has a
+        gap, a whole cycle is sent as soon as the last one is so old. A cycle that has begun is else
+        finished as it was.
         """
         with self._lock:
             if self._last or self._stopped.is_set():
                 return
-            self._frames = tuple(frames)
-            if self._frames:
-                self._schedule.arm(self._clock(), valid_for_s, urgent=urgent)
-            else:
+            before, self._frames = self._frames, tuple(frames)
+            if not self._frames:
                 self._schedule.disarm()
+            else:
+                now = self._clock()
+                going = self._schedule.live(now)
+                self._schedule.arm(now, valid_for_s, urgent=self._whole and bool(urgent))
+                if urgent and going and not self._whole:
+                    self._hurry([frame for frame in urgent if frame not in before], now)
         self._go_on()
 
     def finish(self, frames: Sequence[CanFrame]) -> None:
@@ -118,7 +129,7 @@ class CyclicSender:
             if self._last or self._stopped.is_set():
                 return
             self._frames, self._last = tuple(frames), True
-            self._left.clear()
+            self._clear()
             if self._frames:
                 self._schedule.arm(self._clock(), FINISH_VALID_S, urgent=True)
             else:
@@ -184,14 +195,35 @@ class CyclicSender:
                 self._begin(now)
         if not self._left or now < self._frame_s:
             return _Step()
-        self._frame_s += self._spacing_s
-        return _Step(self._left.popleft(), completes=not self._left, ends=self._last)
+        self._frame_s = now + self._spacing_s
+        frame = self._left.popleft()
+        if self._ahead:
+            self._ahead -= 1
+            return _Step(frame)
+        return _Step(frame, completes=not self._left, ends=self._last)
 
     def _begin(self, now: float) -> None:
         self._left.extend(self._frames)
-        self._begin_s = self._frame_s = now
+        self._begin_s = now
         if (error_s := self._schedule.interval_error_s) is not None:
             self._interval_errors_s.append(abs(error_s))
+
+    def _hurry(self, urgent: Sequence[CanFrame], now: float) -> None:
+        """Put these in front. A cycle under way goes on with what is armed, for an older value must not
+        follow them; so never more than one cycle is queued.
+        """
+        left = [kind(frame) for frame in self._left]
+        under_way = left[self._ahead :]
+        first = [one for one in self._frames if one in urgent or kind(one) in left[: self._ahead]]
+        rest = self._frames[len(self._frames) - len(under_way) :]
+        if [kind(frame) for frame in rest] != under_way:
+            self._drop()
+            rest = ()
+        elif not left:
+            self._begin_s = now
+        rest = tuple(frame for frame in rest if frame not in first)
+        self._left = deque([*first, *rest])
+        self._ahead = len(first) if rest or not under_way else 0
 
     def _put(self, frame: CanFrame, step: _Step) -> None:
         """Send a frame; where that fails the rest of its cycle is dropped, never queued."""
@@ -214,11 +246,15 @@ class CyclicSender:
                 self._end()
 
     def _drop(self) -> None:
-        self._left.clear()
+        self._clear()
         self._counts["dropped_cycles"] += 1
 
-    def _end(self) -> None:
+    def _clear(self) -> None:
         self._left.clear()
+        self._ahead = 0
+
+    def _end(self) -> None:
+        self._clear()
         self._schedule.disarm()
         self._stopped.set()
         self._finished.set()

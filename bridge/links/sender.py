@@ -11,11 +11,11 @@ from bridge.model import CanFrame
 class Sender(Protocol):
     """Repeats one cycle of frames on a bus, for a bounded time. All calls return at once."""
 
-    def arm(self, frames: Sequence[CanFrame], valid_for_s: float, *, urgent: bool = False) -> None:
+    def arm(self, frames: Sequence[CanFrame], valid_for_s: float, *, urgent: Sequence[CanFrame] = ()) -> None:
         """Send these from now on, and fall silent in valid_for_s unless armed again.
 
-        urgent: a limit fell; send a cycle now if the last one is not too fresh, without shifting the
-        later ones.
+        urgent: those that carry a limit which fell; what is not on the bus yet of them goes out as soon as
+        the inverter takes it, without shifting the later cycles.
         """
         ...
 
@@ -30,3 +30,8 @@ class Sender(Protocol):
     def stop(self) -> None:
         """Be silent at once."""
         ...
+
+
+def kind(frame: CanFrame) -> tuple[int, bool]:
+    """What a newer frame replaces."""
+    return frame.can_id, frame.extended

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from bridge.model import CanFrame, Decision
@@ -109,6 +110,10 @@ class CanSink:
         if self._silent is not None or self._asked(decision.time_s):
             return ()
         return frames
+
+    def limiting(self, frames: Iterable[CanFrame]) -> tuple[CanFrame, ...]:
+        """Those that say a limit, or that a direction is off."""
+        return tuple(one for one in frames if (one.can_id, one.extended) in self._encoder.limiting)
 
     def last_word(self, decision: Decision, guard: Guard) -> tuple[CanFrame, ...]:
         """`frames` before a silence; where all is said in answers, those that the inverter was given."""

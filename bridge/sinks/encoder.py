@@ -13,7 +13,7 @@ from bridge.profiles import Profile
 from bridge.sinks.dialect import Dialect, Kind
 from bridge.sinks.fit import misfits
 from bridge.sinks.plan import Plan, plans_of
-from bridge.sinks.quantities import Known
+from bridge.sinks.quantities import LIMITING, STOPPING_SOC, Known
 
 
 class Encoder:
@@ -21,7 +21,8 @@ class Encoder:
 
     dialect: with the profile's identifiers. names: the quantities that `encode` can say. required: those
     that it must be given; the frames that need another one are left out without it. ids: the
-    identifiers that we send, with whether they have 29 bits. clamped: quantities of the last encoding
+    identifiers that we send, with whether they have 29 bits. limiting: those of them that say a limit, or
+    that a direction is off. clamped: quantities of the last encoding
     that were too large for their place and went as the largest that fits.
     """
 
@@ -41,7 +42,11 @@ class Encoder:
         signals = [signal for plan in plans for signal in plan.message.signals]
         self.names = frozenset(one.name for one in signals if one.kind in {Kind.QUANTITY, Kind.LABEL})
         self.required = frozenset(name for plan in plans if not plan.optional for name in plan.needs)
-        self.ids = frozenset((plan.message.can_id, plan.message.extended) for plan in plans)
+        self.ids = frozenset(plan.key for plan in plans)
+        limits = LIMITING | STOPPING_SOC if profile.soc_says_stop else LIMITING
+        self.limiting = frozenset(
+            plan.key for plan in plans if any(one.signal.name in limits for one in plan.fields)
+        )
 
     def encode(
         self,

@@ -29,6 +29,8 @@ class Field:
     """A number's way into a frame. ratio: raw steps in one step of the profile's. low, high: raw."""
 
     signal: Signal
+    name: str
+    mask: int
     limit: bool
     rounding: Rounding
     step: float
@@ -44,17 +46,17 @@ class Field:
         """
         if value is None and self.signal.not_available is not None:
             return self.signal.not_available
-        if not isinstance(value, int | float):
-            raise BridgeBug(f"{self.signal.name}: {value!r} is no number to send")
+        if value is None or isinstance(value, str):
+            raise BridgeBug(f"{self.name}: {value!r} is no number to send")
         if self.limit and value < 0:
-            raise BridgeBug(f"{self.signal.name}: {value} is negative; a limit is 0 or more")
+            raise BridgeBug(f"{self.name}: {value} is negative; a limit is 0 or more")
         try:
             whole = steps(value - self.signal.offset, self.step, self.rounding)
         except BridgeBug as error:
-            raise BridgeBug(f"{self.signal.name}: {error}") from error
+            raise BridgeBug(f"{self.name}: {error}") from error
         exact = whole * self.ratio
         if exact > self.high if self.step > 0 else exact < self.low:
-            clamped.add(self.signal.name)
+            clamped.add(self.name)
         return int(min(max(exact, self.low), self.high))
 
 
@@ -75,6 +77,11 @@ class Plan:
     labels: tuple[Signal, ...]
     alarms: tuple[Signal, ...]
 
+    @property
+    def key(self) -> tuple[int, bool]:
+        """Its identifier, and whether that has 29 bits."""
+        return self.message.can_id, self.message.extended
+
     def frame(
         self, values: Known, protections: frozenset[Alarm], warnings: frozenset[Alarm], clamped: set[str]
     ) -> CanFrame:
@@ -82,7 +89,7 @@ class Plan:
         little, big = self.little, self.big
         for field in self.fields:
             signal = field.signal
-            bits = (field.raw(values.get(signal.name), clamped) & signal.mask) << signal.shift
+            bits = (field.raw(values.get(field.name), clamped) & field.mask) << signal.shift
             if signal.little_endian:
                 little |= bits
             else:
@@ -94,7 +101,7 @@ class Plan:
             for signal in self.alarms:
                 if protections & signal.protections or warnings & signal.warnings:
                     little = little & ~(signal.mask << signal.shift) | RAISED << signal.shift
-        word = little | int.from_bytes(big.to_bytes(FRAME_BYTES, "big"), "little")
+        word = little | int.from_bytes(big.to_bytes(FRAME_BYTES, "big"), "little") if big else little
         data = word.to_bytes(FRAME_BYTES, "little")[: self.size]
         return CanFrame(self.message.can_id, data, self.message.extended)
 
@@ -147,6 +154,8 @@ def _field(signal: Signal, profile: Profile) -> Field:
     low, high = bounds(signal, profile)
     return Field(
         signal=signal,
+        name=signal.name,
+        mask=signal.mask,
         limit=quantity.limit,
         rounding=quantity.rounding if signal.scale > 0 else MIRRORED[quantity.rounding],
         step=math.copysign(step, signal.scale),

@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from bridge.errors import BridgeBug
 from bridge.model import Decision, Limit
 from bridge.profile_tables import Family, Range
-from bridge.sinks.quantities import Rounding, steps
+from bridge.sinks.quantities import STOPPING_SOC, Rounding, steps
 
 STEPS_PER_V = 10  # every known dialect's CVL has steps of 0.1 V
 FULL, ALMOST_FULL = 1.0, 0.99
 ALMOST_EMPTY = 0.01
+ANY = Range()
 
 Guard = Callable[[Decision], Decision]
 
@@ -53,7 +54,7 @@ def stopped_by_soc(values: Mapping[str, float | str], decision: Decision) -> Map
     if charge == discharge:
         return values
     end_pct = 100.0 if discharge else 0.0
-    return {**values, **{name: end_pct for name in ("soc_pct", "soc_hires_pct") if name in values}}
+    return {**values, **dict.fromkeys(STOPPING_SOC & values.keys(), end_pct)}
 
 
 def _sound(decision: Decision) -> Decision:
@@ -99,8 +100,8 @@ def _hold_soc_ends(decision: Decision) -> Decision:
 
 def _in_range(decision: Decision, profile: Family) -> Decision:
     """No charging below the lowest CVL that can be sent, no discharging above the highest DVL."""
-    charge = profile.ranges.get("charge_voltage_limit_v", Range())
-    discharge = profile.ranges.get("discharge_voltage_limit_v", Range())
+    charge = profile.ranges.get("charge_voltage_limit_v", ANY)
+    discharge = profile.ranges.get("discharge_voltage_limit_v", ANY)
     return _without(
         decision,
         charge=charge.min is not None and decision.charge_voltage_limit_v < charge.min,

@@ -100,6 +100,14 @@ HELD = frozenset(
 )  # fmt: skip
 """What changes slowly: while it is unknown, its last known value is the best to show."""
 
+LIMITING = frozenset({name for name, one in QUANTITIES.items() if one.limit}) | {
+    "charge_enabled", "discharge_enabled", "charge_forbidden", "discharge_forbidden", "stopped", "faulted",
+}  # fmt: skip
+"""What holds an inverter back."""
+
+STOPPING_SOC = frozenset({"soc_pct", "soc_hires_pct"})
+"""What stops those that heed nothing else."""
+
 Known = Mapping[str, float | str]
 Values = Mapping[str, float | str | None]
 
@@ -138,13 +146,14 @@ def filled(
 
     None if a required one stays unknown; one that is only wanted is left out then.
     """
-    sources = (values, *substitutes)
     full: dict[str, float | str] = {}
     for name in {*required, *wanted}:
-        value = next((source[name] for source in sources if source.get(name) is not None), None)
+        value = values.get(name)
+        if value is None:
+            value = next((source[name] for source in substitutes if name in source), None)
         if value is not None:
             full[name] = value
-    return full if full.keys() >= set(required) else None
+    return full if all(name in full for name in required) else None
 
 
 def steps(value: float, step: float, rounding: Rounding) -> float:

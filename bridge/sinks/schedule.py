@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from enum import Enum
 
-MIN_GAP_S = 0.2  # Sunny Island takes no value more often (SMA FSS-ConnectingBat-TI-en-10)
+MIN_GAP_S = 0.2  # between two whole cycles; changed limits need not wait for one
 
 
 class Due(Enum):

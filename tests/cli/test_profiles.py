@@ -140,3 +140,17 @@ def test_there_is_a_schema_of_register_maps_too() -> None:
 @pytest.mark.parametrize("command", ["list", "show", "schema"])
 def test_help_ends_with_examples(command: str) -> None:
     assert f"packbridge profiles {command}" in run(command, "--help").stdout.split("Examples")[1]
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_the_sheet_of_what_nobody_has_tried_says_so(name: str) -> None:
+    untested = profiles.find(name).evidence == "document"
+    assert ("from a document, untested" in run("show", name).stdout) is untested
+
+
+def test_the_schema_says_what_untested_means() -> None:
+    tables = json.loads(run("schema").stdout)["$defs"]
+    assert all(
+        "untested" in tables[kind]["properties"]["evidence"]["description"]
+        for kind in ("Profile", "Rs485Profile")
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bridge import profiles
 from bridge.config import parse
 from bridge.config.ceiling import ceiling
 from tests.config.samples import GOOD, complaints, one, spoilt
@@ -167,9 +168,18 @@ def test_a_file_without_an_inverter_is_warned_of() -> None:
     ]
 
 
-def test_a_profile_that_nobody_has_tried_is_announced() -> None:
-    text = GOOD.replace('profile = "deye-lv"', 'profile = "other-pylontech"')
-    assert any("tried by nobody" in warning for warning in parse(text, "test").warnings)
+def test_every_profile_that_nobody_has_tried_is_announced_and_no_other() -> None:
+    announced = set()
+    for name in profiles.can():
+        if profiles.load(name).battery != "high-voltage":
+            found = parse(GOOD.replace('profile = "deye-lv"', f'profile = "{name}"'), "test").warnings
+            announced |= {name for warning in found if "tried by nobody" in warning}
+    assert announced == {
+        name
+        for name in profiles.can()
+        if (one := profiles.load(name)).evidence == "document" and one.battery != "high-voltage"
+    }
+    assert len(announced) > 2
 
 
 def test_a_pack_that_is_excluded_gives_nothing_to_the_ceiling() -> None:

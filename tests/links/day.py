@@ -89,7 +89,7 @@ class Day:
     _broken: bool = False
 
     def __post_init__(self) -> None:
-        self.sender = CyclicSender(self._put, PERIOD_S, SPACING_S, min_gap_s=GAP_S, clock=lambda: self.now)
+        self.sender = CyclicSender(self._put, PERIOD_S, SPACING_S, repeat_gap_s=GAP_S, clock=lambda: self.now)
         self.sender._go_on = lambda: None  # type: ignore[method-assign]  # nobody but us takes its steps
 
     def live(self, hours: float, seed: int) -> Day:

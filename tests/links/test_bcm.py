@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bridge.errors import LinkError
 from bridge.links.bcm import HEAD, TX_EXPIRED, BcmSender, setup
@@ -153,10 +154,47 @@ def test_an_expiry_that_nobody_has_read_yet_is_read_before_arming() -> None:
 
 def test_bad_news_also_goes_out_at_once_and_only_what_changed() -> None:
     async def story(kernel: Kernel) -> None:
-        kernel.sender.arm(CYCLE, 3.0, urgent=True)
+        kernel.sender.arm(CYCLE, 3.0, urgent=CYCLE)
         assert kernel.sent == []
-        kernel.sender.arm(WORSE, 3.0, urgent=True)
+        kernel.sender.arm(WORSE, 3.0, urgent=WORSE)
         assert kernel.sent == [WORSE[0]]
+
+    play(story)
+
+
+def test_what_goes_out_of_its_turn_is_spaced_and_nothing_older_follows() -> None:
+    async def story(kernel: Kernel) -> None:
+        times_s: list[float] = []
+        kernel.sender._spacing_s = 0.02
+
+        def put(frame: CanFrame) -> None:
+            times_s.append(asyncio.get_running_loop().time())
+            kernel.sent.append(frame)
+
+        kernel.sender._send = put
+        worse = tuple(CanFrame(frame.can_id, b"\x11") for frame in CYCLE)
+        worst = (worse[0], *(CanFrame(frame.can_id, b"\x22") for frame in CYCLE[1:]))
+        kernel.sender.arm(CYCLE, 3.0)
+        kernel.sender.arm(worse, 3.0, urgent=worse)
+        assert kernel.sent == [worse[0]]
+        kernel.sender.arm(worst, 3.0)
+        await asyncio.sleep(0.1)
+        assert kernel.sent == list(worst)
+        assert all(after - before >= 0.02 for before, after in pairwise(times_s))
+        kernel.sender.arm(CYCLE, 3.0, urgent=CYCLE)
+        kernel.sender.arm((), 3.0)
+        await asyncio.sleep(0.05)
+        assert kernel.sent == [*worst, CYCLE[0]]
+
+    play(story)
+
+
+def test_an_identifier_that_may_not_come_faster_keeps_to_its_place() -> None:
+    async def story(kernel: Kernel) -> None:
+        kernel.sender._keeps_place = True
+        kernel.sender.arm(CYCLE, 3.0)
+        kernel.sender.arm(WORSE, 3.0, urgent=WORSE)
+        assert kernel.sent == []
 
     play(story)
 

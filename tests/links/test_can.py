@@ -6,9 +6,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import can
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.errors import LinkError
 from bridge.events import BusCounters
@@ -35,7 +38,7 @@ def channel() -> str:
 class World:
     """A clock that is set, a wire that notes what is put on it, and a sender between them."""
 
-    def __init__(self, spacing_s: float = 0.0, period_s: float = 1.0) -> None:
+    def __init__(self, spacing_s: float = 0.0, period_s: float = 1.0, repeat_gap_s: float = 0.0) -> None:
         self.now = 0.0
         self.wire: list[tuple[float, CanFrame]] = []
         self.expiries = 0
@@ -45,6 +48,7 @@ class World:
             self.put,
             period_s,
             spacing_s,
+            repeat_gap_s=repeat_gap_s,
             on_expired=self.expired,
             on_error=self.errors.append,
             clock=lambda: self.now,
@@ -120,9 +124,110 @@ def test_bad_news_goes_out_at_once_and_the_phase_stays() -> None:
     world = World()
     world.sender.arm(CYCLE, 10.0)
     world.run(0.5)
-    world.sender.arm(OTHER, 10.0, urgent=True)
+    world.sender.arm(OTHER, 10.0, urgent=OTHER[:1])
     world.run(2.5)
     assert world.times(OTHER[0]) == [0.5, 1.0, 2.0]
+    assert world.times(OTHER[1]) == [1.0, 2.0]
+    assert world.sender.statistics().cycles == 3
+
+
+def test_of_bad_news_only_what_is_not_armed_already_goes_out_of_its_turn() -> None:
+    world = World()
+    world.sender.arm(CYCLE, 10.0)
+    world.run(0.5)
+    world.sender.arm((CYCLE[0], *OTHER[1:]), 10.0, urgent=(CYCLE[0], OTHER[1]))
+    world.run(0.9)
+    assert world.wire[3:] == [(0.5, OTHER[1])]
+
+
+def test_bad_news_in_the_middle_of_a_cycle_comes_next_and_nothing_older_follows_it() -> None:
+    world = World(spacing_s=0.01)
+    world.sender.arm(CYCLE, 10.0)
+    world.run(0.015)
+    world.sender.arm(OTHER, 10.0, urgent=OTHER[:1])
+    world.run(1.5)
+    assert world.wire == [
+        (0.0, CYCLE[0]),
+        (0.01, CYCLE[1]),
+        (0.02, OTHER[0]),
+        (0.03, OTHER[2]),
+        (1.0, OTHER[0]),
+        (1.01, OTHER[1]),
+        (1.02, OTHER[2]),
+    ]
+    assert world.sender.statistics().cycles == 2
+
+
+def test_bad_news_that_the_cycle_has_still_to_say_is_said_once_and_first() -> None:
+    world = World(spacing_s=0.01)
+    world.sender.arm(CYCLE, 10.0)
+    world.run(0.005)
+    world.sender.arm(OTHER, 10.0, urgent=OTHER[2:])
+    world.run(0.5)
+    assert world.wire == [(0.0, CYCLE[0]), (0.01, OTHER[2]), (0.02, OTHER[1])]
+    assert world.sender.statistics().cycles == 1
+
+
+def test_worse_news_takes_the_place_of_the_bad_that_still_waits() -> None:
+    world = World(spacing_s=0.1)
+    worst = CanFrame(0x351, b"\x21")
+    world.sender.arm(CYCLE, 10.0)
+    world.run(0.5)
+    world.sender.arm(OTHER, 10.0, urgent=OTHER)
+    world.run(0.55)
+    world.sender.arm((worst, *OTHER[1:]), 10.0, urgent=(worst,))
+    world.run(0.9)
+    assert world.wire[3:] == [(0.5, OTHER[0]), (0.6, worst), (0.7, OTHER[1]), (0.8, OTHER[2])]
+
+
+def test_a_cycle_under_way_that_has_other_frames_now_ends_there() -> None:
+    world = World(spacing_s=0.01)
+    world.sender.arm(CYCLE, 10.0)
+    world.run(0.005)
+    world.sender.arm(OTHER[:2], 10.0, urgent=OTHER[:1])
+    world.run(1.5)
+    assert [frame for _, frame in world.wire] == [CYCLE[0], OTHER[0], *OTHER[:2]]
+    assert world.sender.statistics().dropped_cycles == 1
+
+
+def test_where_an_identifier_has_a_gap_bad_news_waits_for_it_as_a_whole_cycle() -> None:
+    world = World(spacing_s=0.01, repeat_gap_s=0.2)
+    world.sender.arm(CYCLE, 10.0)
+    world.run(0.05)
+    world.sender.arm(OTHER, 10.0, urgent=OTHER[:1])
+    world.run(0.9)
+    assert world.wire[3:] == [(0.2, OTHER[0]), (0.21, OTHER[1]), (0.22, OTHER[2])]
+
+
+@given(
+    spacing_s=st.sampled_from([0.0, 0.01, 0.1]),
+    story=st.lists(
+        st.tuples(st.floats(0.0, 0.7), st.sets(st.sampled_from(range(3))), st.booleans()), max_size=30
+    ),
+)
+def test_whatever_is_urgent_is_spaced_bounded_and_never_overtaken_by_something_older(
+    spacing_s: float, story: list[tuple[float, set[int], bool]]
+) -> None:
+    world = World(spacing_s=spacing_s)
+    frames = [CanFrame(frame.can_id, b"\0\0") for frame in CYCLE]
+    world.sender.arm(frames, 10.0)
+    for number, (wait_s, changed, urgent) in enumerate(story, 1):
+        world.run(world.now + wait_s)
+        for index in changed:
+            frames[index] = CanFrame(frames[index].can_id, number.to_bytes(2, "big"))
+        world.sender.arm(tuple(frames), 10.0, urgent=[frames[index] for index in changed] if urgent else ())
+        assert len(world.sender._left) <= len(CYCLE)
+        if urgent and changed:
+            sent = len(world.wire)
+            world.run(world.now + spacing_s * (1 + len(CYCLE)))
+            now_said = {frame for _, frame in world.wire[sent:]}
+            assert {frames[index] for index in changed} <= now_said
+    world.run(world.now + 1.0 + 3 * spacing_s)
+    assert all(after - before >= spacing_s - 1e-5 for (before, _), (after, _) in pairwise(world.wire))
+    for frame in CYCLE:
+        said = [one.data for _, one in world.wire if one.can_id == frame.can_id]
+        assert said == sorted(said)
+    assert [frame for _, frame in world.wire if frame in frames][-1:]
 
 
 def test_after_a_stall_one_cycle_is_sent_and_the_missed_ones_are_counted() -> None:

@@ -43,7 +43,7 @@ class EverySecond:
             told = decision(time_s=now, charge_current_limit_a=(self.number % 3000) / 10)
             self._frames = self._sink.frames(told, unguarded)
         self._count += 1
-        sender.arm(self._frames, DEAD_MAN_S, urgent=self._falls)
+        sender.arm(self._frames, DEAD_MAN_S, urgent=self._frames if self._falls else ())
         yield Armed(now, self._falls)
         self._falls = False
 

@@ -18,7 +18,7 @@ from bridge.sinks.dialect import Dialect
 from tests.sinks.helpers import conversation
 from tests.sinks.test_contract import DUST, decisions
 
-Table = tuple[tuple[str, int, str, int, float], ...]
+Table = tuple[tuple[str, int, str, int, float | tuple[float, float]], ...]
 
 # name, identifier, format for struct, offset, scale.  Source: SMA FSS-ConnectingBat-TI-en-10.
 SMA: Table = (
@@ -53,7 +53,25 @@ SOLAX: Table = (
     ("cell_min_v", 0x1876, "<H", 6, 0.001),
     ("full_wh", 0x1878, "<I", 4, 1),
 )
-TABLES = {"sma-sunny-island": SMA, "solax-hv": SOLAX}
+# Source: diyBMSv4ESP32 pylonforce_canbus.cpp and dalathegreat/Battery-Emulator PYLON-CAN, with the 0.1 A
+# from -3000 A and 0.1 degC from -100 degC of the vendor's table. A scale may have an offset beside it.
+PYLON_HV: Table = (
+    ("voltage_v", 0x4210, "<H", 0, 0.1),
+    ("current_a", 0x4210, "<H", 2, (0.1, -3000)),
+    ("temperature_c", 0x4210, "<H", 4, (0.1, -100)),
+    ("soc_pct", 0x4210, "<B", 6, 1),
+    ("soh_pct", 0x4210, "<B", 7, 1),
+    ("charge_voltage_limit_v", 0x4220, "<H", 0, 0.1),
+    ("discharge_voltage_limit_v", 0x4220, "<H", 2, 0.1),
+    ("charge_current_limit_a", 0x4220, "<H", 4, (0.1, -3000)),
+    ("discharge_current_limit_a", 0x4220, "<H", 6, (0.1, -3000)),
+    ("cell_max_v", 0x4230, "<H", 0, 0.001),
+    ("cell_min_v", 0x4230, "<H", 2, 0.001),
+    ("cycles", 0x4250, "<H", 1, 1),
+    ("charge_forbidden", 0x4280, "<B", 0, 1 / 0xAA),
+    ("discharge_forbidden", 0x4280, "<B", 1, 1 / 0xAA),
+)
+TABLES = {"sma-sunny-island": SMA, "solax-hv": SOLAX, "other-pylon-hv": PYLON_HV}
 # SMA's alarms: byte of the pair and its lower bit; warnings stand four bytes behind.
 PAIRS = {
     "general": (0, 0), "high_voltage": (0, 2), "low_voltage": (0, 4), "high_temperature": (0, 6),
@@ -71,11 +89,12 @@ def loaded(name: str) -> tuple[Profile, Dialect]:
 
 def by_hand(table: Table, frames: tuple[CanFrame, ...]) -> dict[str, float]:
     data = {frame.can_id: frame.data for frame in frames}
-    return {
-        name: round(struct.unpack_from(form, data[can_id], offset)[0] * scale, 6)
-        for name, can_id, form, offset, scale in table
-        if can_id in data
-    }
+    found: dict[str, float] = {}
+    for name, can_id, form, offset, scale in table:
+        if can_id in data:
+            factor, zero = scale if isinstance(scale, tuple) else (scale, 0.0)
+            found[name] = round(struct.unpack_from(form, data[can_id], offset)[0] * factor + zero, 6)
+    return found
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))

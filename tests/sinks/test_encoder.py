@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge import profiles
 from bridge.errors import BridgeBug, ConfigError
 from bridge.model import Alarm, CanFrame, Limit
 from bridge.profiles import Above, Poll, Profile, Range, Slow
@@ -397,3 +398,19 @@ def test_what_a_conversation_needs_and_the_dialect_lacks_is_named(
     with pytest.raises(ConfigError) as caught:
         Encoder(profile(**changes), pylontech())
     assert complaint in str(caught.value)
+
+
+def test_every_inverter_has_frames_that_hold_it_back_and_others_that_can_wait() -> None:
+    names = profiles.can()
+    assert len(names) > 40
+    for name in names:
+        encoder = encoder_of(name)
+        assert encoder.limiting
+        assert encoder.limiting < encoder.ids
+    assert encoder_of("deye-lv").limiting == {(0x351, False), (0x35C, False)}
+    assert (0x355, False) not in encoder_of("sma-sunny-island").limiting
+
+
+def encoder_of(name: str) -> Encoder:
+    used = profiles.load(name)
+    return Encoder(used, dialects.of_profile(used))
