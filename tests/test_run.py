@@ -199,7 +199,7 @@ def test_a_board_that_falls_silent_takes_the_inverter_to_zero(bench: Bench) -> N
     bench.board_silent.set()
     bench.until(lambda: bench.adapter.last(0x35C)[:1] == b"\x00")
     assert bench.adapter.limits_a() == (0, 0)
-    assert bench.adapter.last(0x359)[3] & 0x08
+    bench.until(lambda: bool(bench.adapter.last(0x359)[3] & 0x08))
     bench.until(lambda: not bench.silent_for(1.5))
 
 
