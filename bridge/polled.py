@@ -29,6 +29,7 @@ class Polled:
         self._watches = {name: LineWatch(name, now) for name in sinks}
         self._watch_at_s = now
         self._said: dict[str, tuple[bool | None, str | None]] = {}
+        self._clamped: dict[str, set[str]] = {name: set() for name in sinks}
 
     def took(self, event: Event, now: float, moment: Callable[[float], Moment]) -> list[Action] | None:
         """What follows from an event that is about one of these lines; None if it is about none."""
@@ -97,4 +98,8 @@ class Polled:
             level = Level.WARNING if status.silent else Level.INFO
             fields = {"inverter": name, "sending": status.silent is None, "why": status.silent or ""}
             reports.append(Report(level, "sending", fields))
+        if further := set(status.clamped) - self._clamped[name]:
+            self._clamped[name] |= further
+            values = ", ".join(sorted(further))
+            reports.append(Report(Level.WARNING, "clamped", {"inverter": name, "values": values}))
         return reports

@@ -16,7 +16,7 @@ class Pair:
 
     def __init__(self) -> None:
         self.watch = LineWatch("house", 0.0)
-        self.status: Rs485Status = Line("axpert-pyl", 10.0).status(None, 0, 0.0)
+        self.status: Rs485Status = Line("axpert-pyl", 10.0).status(None, 0, (), 0.0)
         self.now = 0.0
         self.actions: list[Action] = []
         self.step(0)

@@ -193,6 +193,15 @@ def test_what_the_line_tells_is_in_the_status() -> None:
     assert [one["trouble"] for one in made.reports("line_trouble")] == ["noise", "late"]
 
 
+def test_a_value_that_is_too_large_for_the_line_is_reported_once() -> None:
+    made = world()
+    assert made.reports("clamped") == []
+    ranges = {"charge_voltage_limit_v": profiles.Range(max=50.0)}
+    made.sink.profile = made.sink.profile.model_copy(update={"ranges": ranges})
+    made.run(200.0)
+    assert made.reports("clamped") == [{"inverter": "house", "values": "charge_voltage_limit_v"}]
+
+
 def test_why_tells_what_it_was_told() -> None:
     made = world()
     told = answer(made.gateway, Why(None), made.now)["result"]

@@ -27,6 +27,7 @@ from bridge.registers.tables import (
 from bridge.responders.picture import fitted
 from bridge.sinks.quantities import Rounding, steps
 
+HALF_OF = {"charging_a": "current_a", "discharging_a": "current_a"}
 Words = Sequence[int]
 Maker = Callable[[Said], Words]
 
@@ -43,6 +44,7 @@ class Image:
     """The registers of one map. required: quantities without which it must not be served."""
 
     def __init__(self, read: RegisterMap) -> None:
+        self._numbers = read.numbers
         self._places = [Place(one.at, one.at + one.size, _maker(one)) for one in read.entries]
         limits = {
             one.name.replace("_power_limit_w", "_current_limit_a")
@@ -61,6 +63,14 @@ class Image:
         place would allow more. Then nothing may be said at all.
         """
         return all(said.numbers.get(name, 0.0) <= most for name, most in self._highest)
+
+    def too_large(self, said: Said) -> frozenset[str]:
+        """The numbers that go as the largest that their places hold."""
+        return frozenset(
+            HALF_OF.get(one.name, one.name)
+            for one in self._numbers
+            if (value := _value(one, said)) is not None and _is_too_large(one, value)
+        )
 
     def words(self, start: int, count: int, said: Said) -> list[int]:
         """So many registers from `start` on; 0 in holes. Raises BridgeBug for what is no finite number and
@@ -121,9 +131,7 @@ def _amount(entry: Amount) -> Maker:
     quantity = NUMBERS[entry.name]
 
     def make(said: Said) -> Words:
-        value = said.numbers.get(entry.name)
-        if value is None and entry.otherwise is not None:
-            value = said.numbers.get(entry.otherwise)
+        value = _value(entry, said)
         if value is None:
             return split(entry.unknown, entry.type, entry.order)
         if not math.isfinite(value) or (quantity.limit and value < 0):
@@ -137,6 +145,20 @@ def _amount(entry: Amount) -> Maker:
         )
 
     return make
+
+
+def _value(entry: Amount, said: Said) -> float | None:
+    value = said.numbers.get(entry.name)
+    return said.numbers.get(entry.otherwise) if value is None and entry.otherwise is not None else value
+
+
+def _is_too_large(entry: Amount, value: float) -> bool:
+    """Whether it is beyond what the map lets it be, or the type: of signed ones on either side."""
+    if entry.max is not None and value > entry.max:
+        return True
+    low, high = bounds(entry.type)
+    raw = steps(value, entry.step, NUMBERS[entry.name].rounding) + entry.offset
+    return (raw > high and (low < 0 or entry.step > 0)) or (raw < low and (low < 0 or entry.step < 0))
 
 
 def _row(entry: Row) -> Maker:

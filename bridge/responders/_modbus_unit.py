@@ -35,6 +35,7 @@ class Unit:
         self._kept: dict[bool, dict[int, int]] = {False: {}, True: {}}  # registers, and bits
         self.required = self._image.required
         self.fits = self._image.fits
+        self.too_large = self._image.too_large
 
     def problem(self, function: int, request: Request | None) -> Problem | None:
         """Why a request is not granted; None stands for one whose counts can't be true."""

@@ -6,12 +6,12 @@ that neither their sum nor the first one times their number is more than the ban
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from bridge.model import Reading
 from bridge.protocols import _pylontech_rs485_readings as readings
-from bridge.protocols._pylontech_rs485_answers import kelvin, steps_of
-from bridge.protocols._pylontech_rs485_classic import WORD_MAX
+from bridge.protocols._pylontech_rs485_answers import SHORT_MAX, kelvin, steps_of
+from bridge.protocols._pylontech_rs485_classic import LONG_MAX, WORD_MAX
 from bridge.protocols._pylontech_rs485_system import SystemAnalog
 from bridge.responders.picture import Module, Picture, fitted
 from bridge.sinks.quantities import Rounding, steps
@@ -64,6 +64,26 @@ def _limits(picture: Picture, batteries: int) -> Reading:
         discharge_voltage_limit_v=picture.number("discharge_voltage_limit_v"),
         charge_current_limit_a=picture.number("charge_current_limit_a") / max(1, batteries),
         discharge_current_limit_a=picture.number("discharge_current_limit_a") / max(1, batteries),
+    )
+
+
+def too_large(
+    picture: Picture, names: Collection[str], *, measured_a: float, limit_a: float
+) -> frozenset[str]:
+    """Those of the names that go as the largest that fits. measured_a, limit_a: steps of the currents."""
+    ends = {
+        "charge_voltage_limit_v": (WORD_MAX, 0.001),
+        "charge_current_limit_a": (SHORT_MAX, limit_a),
+        "discharge_current_limit_a": (SHORT_MAX, limit_a),
+        "current_a": (SHORT_MAX, measured_a),
+        "full_ah": (LONG_MAX, 0.001),
+        "cycles": (WORD_MAX, 1.0),
+    }
+    return frozenset(
+        name
+        for name in names
+        for most, step in (ends[name],)
+        if steps(abs(picture.number(name)), step, Rounding.DOWN) > most
     )
 
 

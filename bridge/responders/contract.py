@@ -116,6 +116,10 @@ class Responder(Protocol):
         """
         ...
 
+    def too_large(self, picture: Picture) -> frozenset[str]:
+        """The quantities that have no place for what they are, and go as the largest that fits."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

@@ -84,6 +84,10 @@ class Responder:
             return None if ask.raw["state"] == NO_ANSWER else sealed(COMMAND | ANSWER, b"")
         return sealed(COMMAND | ANSWER, b"") if ask.name == "set_clock" else None
 
+    def too_large(self, picture: Picture) -> frozenset[str]:  # noqa: ARG002  # the contract's signature
+        """Nothing: they are floating-point numbers."""
+        return frozenset()
+
     def _cyclic(self, said: Said) -> bytes:
         closed = self._may_close or self._answers > CLOSED_AFTER
         first = self._answers == 0

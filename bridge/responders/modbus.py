@@ -95,6 +95,11 @@ class Responder:
         said = said_of(picture)
         return unit.answer(ask.data[1], self._codec.request(ask.data), said) if unit.fits(said) else None
 
+    def too_large(self, picture: Picture) -> frozenset[str]:
+        """Of all its maps."""
+        said = said_of(picture)
+        return frozenset().union(*(unit.too_large(said) for unit in self._units.values()))
+
     def _heard(self, item: Frame | Dropped) -> Ask | Overheard | Dropped:
         if isinstance(item, Dropped):
             return item

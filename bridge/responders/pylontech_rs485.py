@@ -61,6 +61,9 @@ SYSTEM_NEEDS = frozenset(
 )  # fmt: skip
 NEEDED = {"axpert": MODULE_NEEDS, "system": SYSTEM_NEEDS, "logger": MODULE_NEEDS}
 LEAST_STEPS = 1
+LIMITS = frozenset({"charge_voltage_limit_v", "charge_current_limit_a", "discharge_current_limit_a"})
+SYSTEM_ENDS = LIMITS | {"current_a", "cycles"}
+CLASSIC_ENDS = SYSTEM_ENDS | {"full_ah"}
 
 
 class Options(Table):
@@ -124,6 +127,16 @@ class Responder:
         info = self._info(question, posed, picture)
         anybody = question.frame.address == requests.ANYBODY
         return None if info is None else answers.framed(question, info, self._address if anybody else None)
+
+    def too_large(self, picture: Picture) -> frozenset[str]:
+        """Of what its inverter asks for. Each pack by itself is small enough for everything."""
+        if self._options.asks == "system":
+            names, measured_a, limit_a = SYSTEM_ENDS, 0.01, self._options.system_step_a
+        elif self._options.pose == "one":
+            names, measured_a, limit_a = CLASSIC_ENDS, 0.1, 0.1
+        else:
+            return frozenset()
+        return pictured.too_large(picture, names, measured_a=measured_a, limit_a=limit_a)
 
     # What is asked
 

@@ -114,6 +114,10 @@ class Responder:
         data = b"".join(word.to_bytes(2, "big") for word in words)
         return sealed(ask.data[:2] + count.to_bytes(2, "big") + data)
 
+    def too_large(self, picture: Picture) -> frozenset[str]:
+        """Of its map."""
+        return self._image.too_large(said_of(picture))
+
     def _heard(self, item: Frame | Dropped) -> Ask | Overheard | Dropped:
         if isinstance(item, Dropped):
             return item

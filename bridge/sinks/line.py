@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from bridge.responders.contract import Ask, Dropped, Overheard
@@ -21,8 +22,9 @@ class Rs485Status:
     was not silent. foreign: requests for other addresses; others: answers of other batteries; twins:
     answers from our own address; collisions: requests while we still answered another. garbage: bytes
     that made no sense. framing_errors: of bytes, where the port counts them. echoes: of our own answers.
-    reply_ms, reply_max_ms: from a question's last byte to our first, the last one and the longest of the
-    last hundred. addresses: the other addresses that are asked.
+    clamped: quantities that are larger than what can be said, and go as the largest. reply_ms,
+    reply_max_ms: from a question's last byte to our first, the last one and the longest of the last
+    hundred. addresses: the other addresses that are asked.
     """
 
     profile: str
@@ -41,6 +43,7 @@ class Rs485Status:
     garbage: int
     framing_errors: int
     echoes: int
+    clamped: tuple[str, ...]
     reply_ms: float | None
     reply_max_ms: float | None
     addresses: tuple[int, ...]
@@ -101,7 +104,7 @@ class Line:
         self._counts["answers"] += 1
         self._replies_ms = [*self._replies_ms[1 - REPLIES_KEPT :], round(1000 * after_s, 2)]
 
-    def status(self, silent: str | None, echoes: int, now: float) -> Rs485Status:
+    def status(self, silent: str | None, echoes: int, clamped: Iterable[str], now: float) -> Rs485Status:
         """Everything together."""
         age_s = None if self._asked_s is None else now - self._asked_s
         return Rs485Status(
@@ -111,6 +114,7 @@ class Line:
             silent=silent,
             framing_errors=self.framing_errors,
             echoes=echoes,
+            clamped=tuple(sorted(clamped)),
             reply_ms=self._replies_ms[-1] if self._replies_ms else None,
             reply_max_ms=max(self._replies_ms, default=None),
             addresses=tuple(sorted(self._addresses)),

@@ -111,6 +111,8 @@ class Rs485Sink:
         self._last_voltage_v: float | None = None
         self._lost_since_s: float | None = None
         self._unknown = False
+        self._told: Picture | None = None
+        self._beyond: frozenset[str] = frozenset()
         self._echo = Echo()
         self._line = Line(profile.name, max(HEARD_AT_LEAST_S, HEARD_POLLS * profile.poll_s))
 
@@ -154,7 +156,9 @@ class Rs485Sink:
 
     def status(self, now: float) -> Rs485Status:
         """What is known of the other side at `now`."""
-        return self._line.status(self._reason_for_silence(now), self._echo.count, now)
+        silent, told = self._reason_for_silence(now), self._told
+        clamped = self._beyond | self._responder.too_large(told) if told and not silent else ()
+        return self._line.status(silent, self._echo.count, clamped, now)
 
     def _after_silence(self, now: float) -> list[Ask | Overheard | Dropped]:
         """What has become certain because the line was silent until `now`."""
@@ -213,14 +217,18 @@ class Rs485Sink:
             return None
         said = stopped_by_soc(full, final) if self.profile.soc_says_stop else full
         self.sent = final
-        return picture_of(final, self._in_range(said), moment.members(), self._wired)
+        self._told = picture_of(final, self._in_range(said), moment.members(), self._wired)
+        return self._told
 
     def _in_range(self, values: Known) -> dict[str, float | str]:
-        found = dict(values)
+        found, beyond = dict(values), set()
         for name, within in self.profile.ranges.items():
             value = found.get(name)
             if isinstance(value, int | float):
                 low = -math.inf if within.min is None else within.min
                 high = math.inf if within.max is None else within.max
                 found[name] = min(high, max(low, value))
+                if value > high:
+                    beyond.add(name)
+        self._beyond = frozenset(beyond)
         return found

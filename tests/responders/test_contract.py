@@ -88,6 +88,32 @@ def test_both_directions_of_that_are_read_as_a_capture(name: str) -> None:
     assert exchange.reset() == []
 
 
+NEVER_TOO_LARGE = {"kostal"}  # floats
+
+
+@each
+def test_what_does_not_fit_goes_smaller_and_is_named(name: str) -> None:
+    huge_a, huge_v = 9e4, 9000.0
+    wide = picture(
+        {
+            "charge_voltage_limit_v": huge_v, "charge_current_limit_a": huge_a, "current_a": -huge_a,
+            "discharge_current_limit_a": huge_a, "full_ah": huge_a,
+        }
+    )  # fmt: skip
+    master, responder = load(name).master(port(name)), made(name)
+    heard: dict[str, float] = {}
+    for _ in range(12):
+        for ask in asks(responder.feed(master.question().data)):
+            for item in master.feed(responder.answer(ask, wide) or b""):
+                assert isinstance(item, Understood)
+                heard |= {key: value for key, value in item.values.items() if isinstance(value, int | float)}
+    less = {key for key, value in heard.items() if abs(value) < abs(wide.number(key)) - 1.0}
+
+    assert responder.too_large(picture()) == frozenset()
+    assert less <= responder.too_large(wide)
+    assert bool(less & wide.values.keys()) == (name not in NEVER_TOO_LARGE)
+
+
 @each
 @settings(max_examples=40)
 @given(data=st.data())

@@ -16,7 +16,7 @@ from bridge.errors import ConfigError
 from bridge.model import Alarm, Decision
 from bridge.profiles import Rs485Profile
 from bridge.responders.contract import Question, Understood
-from bridge.sinks.rs485 import NO_DECISION, NOT_KNOWN, Reply, Rs485Sink, port_of
+from bridge.sinks.rs485 import NO_DECISION, NOT_KNOWN, Moment, Reply, Rs485Sink, port_of
 from tests.sinks.asking import CELLS, Pair, guarded, member
 from tests.sinks.helpers import decision
 
@@ -52,6 +52,11 @@ def questions(used: Rs485Profile, count: int = 8) -> list[Question]:
     master = entry.master(port)
     asked = [master.question() for _ in range(count)]
     return [one for one in asked if one.answered]
+
+
+def moment(now: float) -> Moment:
+    """One in which the guard has nothing against anything."""
+    return Moment(lambda decided: decided, lambda: (member(now=now),))
 
 
 def ask(sink: Rs485Sink, question: bytes, now: float, *, asked_s: float | None = None) -> list[Reply]:
@@ -293,6 +298,24 @@ def test_values_stay_in_the_ranges_of_the_profile() -> None:
     sink = Rs485Sink("house", used)
     sink.decided(everyday(0.0))
     assert float(str(understood(used, sink, 0.1)["charge_voltage_limit_v"])) <= 54.0
+
+
+def test_what_does_not_fit_the_line_or_the_profile_is_in_the_status() -> None:
+    wide = {"bank": {**BANK, "full_ah": 20_000.0}, "charge_current_limit_a": 4000.0}
+    ranges = {"charge_voltage_limit_v": profiles.Range(max=54.0)}
+    sink = Rs485Sink("house", profile().model_copy(update={"ranges": ranges}))
+    everything = moment(1.1)
+
+    def clamped(now: float, **changes: Any) -> tuple[str, ...]:
+        sink.decided(everyday(now, **changes))
+        sink.received(questions(profile())[1].data, now, now, everything)
+        return sink.status(now).clamped
+
+    assert sink.status(0.0).clamped == ()
+    assert clamped(1.0, **wide) == ("charge_current_limit_a", "charge_voltage_limit_v", "full_ah")
+    assert clamped(2.0, charge_voltage_limit_v=53.0) == ()
+    clamped(3.0, **wide)
+    assert sink.status(60.0).clamped == ()  # nothing is said any more
 
 
 def test_an_inverter_that_heeds_the_charge_alone_is_stopped_by_it() -> None:
