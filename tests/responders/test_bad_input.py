@@ -15,7 +15,7 @@ ENTRIES = entries("rs485_bad")
 
 
 def test_there_is_bad_input_for_each_dialect() -> None:
-    for dialect in ("modbus", "voltronic-lib", "kostal"):
+    for dialect in ("modbus", "voltronic-lib", "kostal", "pylontech-rs485"):
         assert sum(entry["dialect"] == dialect for entry in ENTRIES) >= 15
 
 
