@@ -263,9 +263,22 @@ PLANS: Mapping[str, tuple[Step, ...]] = {
         }, 4),
         Read(0x1100, 26, {"cell_voltages_v": cells(0x1100, 16)}, 4),
     ),
+    "felicity": (
+        Read(0x1302, 3, {"charge_enabled": bit(0x1302, 0), "discharge_enabled": bit(0x1302, 2)}),
+        Read(0x1306, 2, {"voltage_v": unsigned(0x1306, 0.01), "current_a": signed(0x1307, -0.1)}),
+        Read(0x130B, 1, {"soc_pct": unsigned(0x130B)}),
+        Read(0x131C, 4, {
+            "charge_voltage_limit_v": unsigned(0x131C, 0.01),
+            "discharge_voltage_limit_v": unsigned(0x131D, 0.01),
+            "charge_current_limit_a": unsigned(0x131E, 0.1),
+            "discharge_current_limit_a": unsigned(0x131F, 0.1),
+        }),
+        Read(0x132A, 16, {"cell_voltages_v": cells(0x132A, 16)}),
+    ),
 }  # fmt: skip
 """By map, and by inverter where it is known how one asks.
 
 Sources: gonzalop/wombatt docs/cmds/forward.md (EG4 6500EX), syssi/esphome-smg-ii issue 102 (Li4),
-mikaabra/pylontech-bms-mqtt (EPever UP5000), dalathegreat/Battery-Emulator PRs 2841 and 2852 (GEN24).
+mikaabra/pylontech-bms-mqtt (EPever UP5000), dalathegreat/Battery-Emulator PRs 2841 and 2852 (GEN24),
+mr-manuel/venus-os_dbus-serialbattery (a monitor of Felicity packs).
 """

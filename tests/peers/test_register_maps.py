@@ -74,6 +74,11 @@ READS = [
         {0x1000: 5283, 0x1001: MINUS - 1234, 0x1005: 614, 0x100D: 2685, 0x100F: 120, 0x1010: 87},
         {0x100F: 0, 0x1010: 0},
     ),
+    Found(
+        "felicity", 1, HOLDING, 0x1302, 60,
+        {0x1302: 5, 0x1306: 5283, 0x1307: 123, 0x130B: 61, 0x131C: 5527, 0x131E: 876, 0x131F: 1200},
+        {0x1302: 0, 0x131E: 0, 0x131F: 0},
+    ),
 ]  # fmt: skip
 each_read = pytest.mark.parametrize("found", READS, ids=lambda found: f"{found.map}-{found.start}")
 
