@@ -1,7 +1,8 @@
 """Batteries that are read by Modbus RTU, in which the inverter is the master: one register map each.
 
 What stands in the registers is data: a TOML file under profiles/registers, named by the option `map`.
-Here is how it is asked and answered; the codec is pymodbus's. A map may have companions: other addresses
+Here is how it is asked and answered; the codec is pymodbus's, without its server, which would answer when
+it likes and with what it has (docs/register-maps.md says more). A map may have companions: other addresses
 at which the same inverter looks for something.
 
 Source: MODBUS Application Protocol V1.1b3, modbus.org; each map names its own.
