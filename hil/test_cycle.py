@@ -20,7 +20,7 @@ from hil.test_run import PACK, SETTINGS
 
 PERIOD_S, DEAD_MAN_S = 1.0, 3.0  # of the profile deye-lv
 JITTER_S = 0.15  # an emulated machine on a busy host; a cycle lost would be a second
-WAIT_S = 240.0  # two gateways start on an emulated processor that others use too
+WAIT_S = 600.0  # two gateways start on an emulated processor that others use too
 
 
 class Heard(NamedTuple):

@@ -17,7 +17,7 @@ import pytest
 from hil.conftest import Air, Pack
 from hil.rig import GUEST
 
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 LIMITS, CHARGE, MEASURED, ALLOWED = 0x351, 0x355, 0x356, 0x35C
 RATED_A = 50
 

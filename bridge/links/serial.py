@@ -115,17 +115,19 @@ class OpenPort:
         """The reader's thread."""
         try:
             while not self._closing.is_set():
-                if chunk := self._arrived():
-                    self.deliver(receive, chunk)
+                if chunk := self.port.read(1):  # waits
+                    self.deliver(receive, self._all_there(chunk))
                 self.idle()
         except FAILURES as error:
             self.failed(error)
 
-    def _arrived(self) -> bytes:
-        """The next byte, and what came with it: one piece of news for the event loop, not two."""
-        first = bytes(self.port.read(1))
-        waiting = min(CHUNK_BYTES, self.port.in_waiting) if first else 0
-        return first + self.port.read(waiting) if waiting else first
+    def _all_there(self, chunk: bytes) -> bytes:
+        """With what has come meanwhile, which is not to be an event of its own; a socket only says that
+        there is something.
+        """
+        while len(chunk) < CHUNK_BYTES and (waiting := self.port.in_waiting):
+            chunk += self.port.read(min(CHUNK_BYTES - len(chunk), waiting))
+        return chunk
 
     def deliver(self, receive: Callable[[Payload], None], chunk: bytes) -> None:
         """Hand over to the event loop what has arrived."""

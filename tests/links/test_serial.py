@@ -6,11 +6,14 @@ import asyncio
 import os
 import tty
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+import serial
 
 from bridge.errors import LinkError
-from bridge.links.serial import SerialLink
+from bridge.links.serial import CHUNK_BYTES, OpenPort, SerialLink
 from bridge.protocols.contract import Payload
 
 LONG_S = 5.0  # how long a test may wait for what should come at once
@@ -164,5 +167,40 @@ def test_a_serial_server_on_the_network_is_a_port_too() -> None:
         assert await running.heard(4) == b"ping"
         assert isinstance(await running.ended(), LinkError)
         server.close()
+
+    asyncio.run(story())
+
+
+class Told:
+    """A port that has bytes, says of so many at a time that they are there, and is unplugged then."""
+
+    def __init__(self, data: bytes, tells: int) -> None:
+        self._data = data
+        self._tells = tells
+
+    @property
+    def in_waiting(self) -> int:
+        return min(self._tells, len(self._data))
+
+    def read(self, size: int) -> bytes:
+        if not self._data:
+            raise serial.SerialException("unplugged")
+        taken, self._data = self._data[:size], self._data[size:]
+        return taken
+
+
+@pytest.mark.parametrize("tells", [1, 7, 4096])
+def test_what_has_come_is_one_event_however_the_port_tells_of_it(tells: int) -> None:
+    data = bytes(range(256)) * 4
+
+    async def story() -> None:
+        chunks: list[Payload] = []
+        failures: list[Exception] = []
+        port: Any = Told(data, tells)
+        with ThreadPoolExecutor(1) as writer:
+            OpenPort(port, writer, failures.append).read(chunks.append)
+        await asyncio.sleep(0)
+        assert chunks == [data[:CHUNK_BYTES], data[CHUNK_BYTES:]]
+        assert len(failures) == 1
 
     asyncio.run(story())
