@@ -178,7 +178,7 @@ def test_a_lost_link_lowers_the_limits_in_the_same_step_and_leaves_the_soc_alone
     made.event(LinkDown("/dev/one", "unplugged"))
     after = limits(made.seen())
     assert all(float(low) < float(high) for low, high in zip(after, before, strict=True))
-    assert [frame.can_id for frame in made.armed[-1][1].urgent] == [0x351, 0x35C]
+    assert [frame.can_id for frame in made.armed[-1][1].urgent] == [0x351, 0x359, 0x35C]
     assert made.seen()["soc_pct"] == soc
 
 

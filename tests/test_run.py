@@ -26,7 +26,7 @@ from bridge.model import Reading
 from bridge.protocols.contract import Options, load
 
 CELLS = 16
-LONG_S = 20.0  # far more than anything here takes on a busy machine
+LONG_S = 60.0  # far more than anything here takes on a busy machine
 POLL_S = 0.02
 
 CONFIG = """

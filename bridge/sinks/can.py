@@ -112,7 +112,7 @@ class CanSink:
         return frames
 
     def limiting(self, frames: Iterable[CanFrame]) -> tuple[CanFrame, ...]:
-        """Those that say a limit, or that a direction is off."""
+        """Those that say a limit, that a direction is off, or an alarm."""
         return tuple(one for one in frames if (one.can_id, one.extended) in self._encoder.limiting)
 
     def last_word(self, decision: Decision, guard: Guard) -> tuple[CanFrame, ...]:

@@ -21,8 +21,8 @@ class Encoder:
 
     dialect: with the profile's identifiers. names: the quantities that `encode` can say. required: those
     that it must be given; the frames that need another one are left out without it. ids: the
-    identifiers that we send, with whether they have 29 bits. limiting: those of them that say a limit, or
-    that a direction is off. clamped: quantities of the last encoding
+    identifiers that we send, with whether they have 29 bits. limiting: those of them that say a limit,
+    that a direction is off, or an alarm. clamped: quantities of the last encoding
     that were too large for their place and went as the largest that fits.
     """
 
@@ -45,7 +45,7 @@ class Encoder:
         self.ids = frozenset(plan.key for plan in plans)
         limits = LIMITING | STOPPING_SOC if profile.soc_says_stop else LIMITING
         self.limiting = frozenset(
-            plan.key for plan in plans if any(one.signal.name in limits for one in plan.fields)
+            plan.key for plan in plans if plan.alarms or any(one.name in limits for one in plan.fields)
         )
 
     def encode(
