@@ -40,7 +40,7 @@ from bridge import config as configuration
 from bridge import profiles
 from bridge.assembly import assemble
 from bridge.cli.run import quiet
-from bridge.events import Action, Event
+from bridge.events import Action, Event, Received
 from bridge.logs import configure
 from bridge.model import CanFrame, Reading
 from bridge.protocols.contract import Message, Options, load
@@ -192,7 +192,7 @@ def play(end: Connection) -> None:
 
 
 class Lap:
-    """What one event cost: seconds by part, of the clock and of this thread's CPU time."""
+    """What an event and the decision after it cost: seconds by part, of the clock and this thread's CPU."""
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -203,8 +203,8 @@ class Lap:
 
 
 class Stopwatch:
-    """Stands around an engine and before its sender: measures the parts of each event after which a limit
-    does not wait.
+    """Stands around an engine and before its sender: measures the parts of what follows from each event
+    after which a limit does not wait.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -230,7 +230,8 @@ class Stopwatch:
         self.wait_finished = self._sender.wait_finished
 
     def handle(self, event: Event, now: float) -> list[Action]:
-        self._lap = Lap(time.monotonic())
+        if isinstance(event, Received):  # what is decided on the wake-up behind it is of its lap
+            self._lap = Lap(time.monotonic())
         return self._engine.handle(event, now)
 
     def arm(self, frames: Sequence[CanFrame], valid_for_s: float, *, urgent: Sequence[CanFrame] = ()) -> None:
