@@ -6,8 +6,9 @@ each pack, a picture holds both: the bank as a whole, and its packs in the order
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from bridge.model import NO_ALARMS, Alarm
 
@@ -39,9 +40,10 @@ class Module:
     warnings: frozenset[Alarm] = NO_ALARMS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What may be said at one moment. Made anew for each answer, after the guard.
+    """What may be said at one moment. Made anew for each answer, after the guard; the batteries in it only
+    when a dialect asks for them, for an answer has little time.
 
     values: by the names of `bridge.sinks.quantities`, within the profile's ranges. The limits and
     enables are always there, as is what the responder requires; what is not known is not there: a
@@ -52,10 +54,20 @@ class Picture:
     """
 
     values: Mapping[str, float | str]
-    whole: Module
-    modules: tuple[Module | None, ...] = ()
+    make_whole: Callable[[], Module]
+    make_modules: Callable[[], tuple[Module | None, ...]] = tuple
     protections: frozenset[Alarm] = field(default=NO_ALARMS)
     warnings: frozenset[Alarm] = field(default=NO_ALARMS)
+
+    @cached_property
+    def whole(self) -> Module:
+        """The bank as one battery."""
+        return self.make_whole()
+
+    @cached_property
+    def modules(self) -> tuple[Module | None, ...]:
+        """The packs, in their order."""
+        return self.make_modules()
 
     def number(self, name: str, otherwise: float = 0.0) -> float:
         """A value that is a number, or `otherwise` where it is not known."""

@@ -23,8 +23,8 @@ def picture_of(
     samples = {member.name: _heard(member) for member in in_service}
     return Picture(
         values=values,
-        whole=_whole(decision, values, samples, wired),
-        modules=tuple([_module(name, sample, decision) for name, sample in samples.items()]),
+        make_whole=lambda: _whole(decision, values, samples, wired),
+        make_modules=lambda: tuple([_module(name, one, decision) for name, one in samples.items()]),
         protections=decision.protections,
         warnings=decision.warnings,
     )

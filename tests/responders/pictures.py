@@ -71,7 +71,12 @@ def picture(
         charge_enabled=True,
         discharge_enabled=True,
     )
-    return Picture(values=said, whole=whole, protections=frozenset(protections), warnings=frozenset(warnings))
+    return Picture(
+        values=said,
+        make_whole=lambda: whole,
+        protections=frozenset(protections),
+        warnings=frozenset(warnings),
+    )
 
 
 def entries(file: str) -> list[dict[str, Any]]:

@@ -73,8 +73,8 @@ def picture(
 ) -> Picture:
     values = {name: value for name, value in {**VALUES, **changes}.items() if name not in set(without)}
     return Picture(
-        values=values, whole=WHOLE, modules=modules, protections=frozenset(protections),
-        warnings=frozenset(warnings),
+        values=values, make_whole=lambda: WHOLE, make_modules=lambda: modules,
+        protections=frozenset(protections), warnings=frozenset(warnings),
     )  # fmt: skip
 
 
