@@ -285,8 +285,10 @@ def test_without_cells_their_mean_is_judged(volts: float | None, charge: bool, d
         (55.0, False, True),
         (59.9, False, True),
         (60.0, False, False),
+        (60.1, False, False),
         (-19.9, False, True),
         (-20.0, False, False),
+        (-20.1, False, False),
         (nan, False, False),
         (None, True, True),
     ],
@@ -297,6 +299,11 @@ def test_a_cell_too_cold_or_too_hot_ends_its_direction(
     after = guarded(member(changed(well(), temperatures_c=(25.0, temperature_c))), member(well(), SHED))
 
     assert currents(after) == (100.0 * charge, 120.0 * discharge)
+
+
+@pytest.mark.parametrize("temperatures_c", [(), (None,), (None, None)])
+def test_a_pack_without_a_temperature_is_judged_by_its_cells(temperatures_c: tuple[None, ...]) -> None:
+    assert guarded(member(changed(well(), temperatures_c=temperatures_c))) is PLAIN
 
 
 def test_temperature_of_a_pack_with_open_switches_does_not_matter() -> None:
