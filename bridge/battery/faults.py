@@ -29,7 +29,7 @@ UNREADABLE = "an earlier run had latched a fault, and what it kept of it cannot 
 def fault(facts: Facts) -> Fault | None:
     """The gravest thing wrong with a pack, or None."""
     own, sample, (low_v, high_v) = facts.settings, facts.sample, facts.fixed.tapers.far_v
-    if (sample.protections or sample.warnings) and Alarm.FIRE in sample.protections | sample.warnings:
+    if Alarm.FIRE in sample.protections or Alarm.FIRE in sample.warnings:
         return Alarm.FIRE, f"{own.name}: fire"
     if facts.cell_max_v is not None and facts.cell_max_v > high_v:
         return Alarm.CELL_OVERVOLTAGE, f"{own.name}: cell {facts.cell_max_index} at {facts.cell_max_v:.3f} V"

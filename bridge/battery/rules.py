@@ -49,10 +49,9 @@ def nothing_heard(context: Context) -> Iterable[Constraint]:
 
 def uncontained_fault(context: Context) -> Iterable[Constraint]:
     """Something that a BMS should have ended, and has not; silence does not end it."""
-    wrong = [pack for pack in context.leaves if pack.fault is not None]
     return [
         stop
-        for pack in _believed(context, wrong)
+        for pack in _believed(context, context.leaves)
         if pack.fault is not None
         for stop in _no_current("fault", pack.fault[1], pack.member.name)
     ]
