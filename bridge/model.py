@@ -206,6 +206,11 @@ class CanFrame:
     data: bytes
     extended: bool = False
 
+    @property
+    def key(self) -> tuple[int, bool]:
+        """Its identifier, and whether that has 29 bits; a newer frame with the same key replaces it."""
+        return self.can_id, self.extended
+
 
 class Chemistry(StrEnum):
     """What the cells are made of; `bridge.battery.chemistry` says what follows from it."""

@@ -170,7 +170,7 @@ class Standby:
         if frame.can_id == bus.presence_id and not frame.extended:
             return True
         theirs = not bus.active or now - bus.since_s <= LINGER * bus.period_s
-        return theirs and (frame.can_id, frame.extended) in bus.ids
+        return theirs and frame.key in bus.ids
 
     def _let_out(self, action: Action, now: float) -> list[Action]:
         match action:
@@ -193,7 +193,7 @@ class Standby:
     def _withheld(self, link: str, frame: CanFrame) -> bool:
         """Whether a frame beside the cycle is for an inverter that the other gateway feeds."""
         bus = self.buses.get(link)
-        return bus is not None and not bus.active and (frame.can_id, frame.extended) in bus.ids
+        return bus is not None and not bus.active and frame.key in bus.ids
 
 
 def _machine(bus: Bus, link: str, event: Event, now: float) -> list[Move | Say]:

@@ -21,7 +21,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bridge.errors import LinkError
-from bridge.links.sender import kind
 from bridge.model import CanFrame
 
 TX_SETUP, TX_EXPIRED = 1, 9
@@ -199,8 +198,8 @@ class BcmSender:
     # Frames out of their turn
 
     def _hurry(self, urgent: Sequence[CanFrame]) -> None:
-        waiting = {kind(frame) for frame in self._waiting}
-        self._waiting = [one for one in self._frames if one in urgent or kind(one) in waiting]
+        waiting = {frame.key for frame in self._waiting}
+        self._waiting = [one for one in self._frames if one in urgent or one.key in waiting]
         self._at_once()
 
     def _at_once(self) -> None:

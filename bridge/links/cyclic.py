@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.errors import LinkError
-from bridge.links.sender import kind
 from bridge.model import CanFrame
 from bridge.sinks.schedule import MIN_GAP_S, Due, Schedule
 
@@ -212,11 +211,11 @@ class CyclicSender:
         """Put these in front. A cycle under way goes on with what is armed, for an older value must not
         follow them; so never more than one cycle is queued.
         """
-        left = [kind(frame) for frame in self._left]
+        left = [frame.key for frame in self._left]
         under_way = left[self._ahead :]
-        first = [one for one in self._frames if one in urgent or kind(one) in left[: self._ahead]]
+        first = [one for one in self._frames if one in urgent or one.key in left[: self._ahead]]
         rest = self._frames[len(self._frames) - len(under_way) :]
-        if [kind(frame) for frame in rest] != under_way:
+        if [frame.key for frame in rest] != under_way:
             self._drop()
             rest = ()
         elif not left:

@@ -30,8 +30,3 @@ class Sender(Protocol):
     def stop(self) -> None:
         """Be silent at once."""
         ...
-
-
-def kind(frame: CanFrame) -> tuple[int, bool]:
-    """What a newer frame replaces."""
-    return frame.can_id, frame.extended

@@ -113,7 +113,7 @@ class CanSink:
 
     def limiting(self, frames: Iterable[CanFrame]) -> tuple[CanFrame, ...]:
         """Those that say a limit, that a direction is off, or an alarm."""
-        return tuple(one for one in frames if (one.can_id, one.extended) in self._encoder.limiting)
+        return tuple(one for one in frames if one.key in self._encoder.limiting)
 
     def last_word(self, decision: Decision, guard: Guard) -> tuple[CanFrame, ...]:
         """`frames` before a silence; where all is said in answers, those that the inverter was given."""
@@ -127,7 +127,7 @@ class CanSink:
 
         guard: as for `frames`, of `now`; without one nothing is answered.
         """
-        key, mirrored = (frame.can_id, frame.extended), (frame.can_id, not frame.extended)
+        key, mirrored = frame.key, (frame.can_id, not frame.extended)
         if answer := self._answers.get(key):
             if len(frame.data) != answer.length:
                 self._counts["malformed"] += 1
@@ -237,7 +237,7 @@ class CanSink:
 
     def _remember(self, cycle: tuple[CanFrame, ...]) -> None:
         for frame in cycle:
-            sent = self._sent_data[frame.can_id, frame.extended]
+            sent = self._sent_data[frame.key]
             if frame.data in sent:
                 sent.remove(frame.data)
             sent.append(frame.data)

@@ -130,7 +130,7 @@ class Dialect:
         cut, because packs send their names without padding. A pair of alarm
         bits that is neither raised nor cleared says nothing, and a code for "not available" neither.
         """
-        message = self.messages.get((frame.can_id, frame.extended))
+        message = self.messages.get(frame.key)
         if message is None:
             return {}
         little = int.from_bytes(frame.data, "little")
