@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from bridge.alarm_log import AlarmLog
@@ -49,6 +49,7 @@ from bridge.events import (
     Send,
     SendFailed,
     Stop,
+    Tick,
 )
 from bridge.model import CanFrame, Decision, Limit, Member
 from bridge.news import Causes, Standing
@@ -61,6 +62,7 @@ from bridge.sources.bus import Informed, Output, Reopen, Sampled, Write
 from bridge.sources.sources import Sources
 
 DECIDE_EVERY_S = 0.5  # ageing shrinks limits also while nothing arrives
+BEHIND_S = 0.005  # what a decision brings besides its frames comes so much later: first they are to be sent
 URGENT_FRACTION = 0.02  # of the limit on the bus: a fall by more than this does not wait for the cycle
 URGENT_A = 1.0
 REPEAT_AFTER_S = 60.0
@@ -110,6 +112,7 @@ class Gateway:
         self.stopping = False
         self.more: dict[str, Callable[[float], object]] = {}  # what stands around us adds to the status
         self._decide_at_s = now
+        self._behind_s = math.inf  # since when what a decision brings besides its frames is put off
         self._undecided: set[str] = set()
         self._save_at_s = now + SAVE_EVERY_S
         self._kept_faults = self.aggregator.latched
@@ -132,12 +135,18 @@ class Gateway:
             return self._stop(now)
         if (answers := self.polled.took(event, now, self._moment)) is not None:
             return answers  # what is due besides has its own wake-up, at once
-        actions = self._take(event, now) + self.polled.wake(now)
-        # What arrives is seldom alone: what it asks for is decided on the `Tick` behind it.
-        if now >= self._decide_at_s and not (self.stopping or isinstance(event, Received)):
+        is_due = now >= self._decide_at_s and not self.stopping
+        if is_due and isinstance(event, Tick) and self._behind_s == math.inf:
+            return self._decide(now)  # a limit that fell waits for nothing
+        actions = self._take(event, now)
+        if isinstance(event, Received):  # seldom alone: what it asks for is decided on the `Tick` behind it
+            return actions
+        actions += self.polled.wake(now)
+        if self.stopping:
+            return actions
+        if now >= self._decide_at_s:
             actions += self._decide(now)
-            actions += self._save(now)
-        return actions if self.stopping else actions + self._seldom(now)
+        return [*actions, *self._told(now), *self._seldom(now)]
 
     def restore(self, state: Mapping[str, object], now: float, away_s: float) -> None:
         """Before the first event: go on from what an earlier run asked to `Save`, so long ago."""
@@ -146,9 +155,11 @@ class Gateway:
 
     def next_wakeup(self) -> float:
         """When a `Tick` is due at the latest."""
-        decide_s = math.inf if self.stopping else self._decide_at_s
+        if self._undecided and not self.stopping:
+            return self._decide_at_s  # nothing is due before what was heard
         sinks_s = (sink.next_s() for sink in self.sinks.values())
-        return min(decide_s, self.sources.next_wakeup(), self.polled.next_s(), *sinks_s)
+        own_s = math.inf if self.stopping else min(self._decide_at_s, self._behind_s)
+        return min(own_s, self.sources.next_wakeup(), self.polled.next_s(), *sinks_s)
 
     def sent(self) -> dict[str, Decision | None]:
         """What each inverter was told last."""
@@ -269,8 +280,9 @@ class Gateway:
     def _decide(self, now: float) -> list[Action]:
         self._decide_at_s = now + DECIDE_EVERY_S
         self._undecided.clear()
+        self._behind_s = min(self._behind_s, now + BEHIND_S)
         decision = self.decision = self.aggregator.decide(now)
-        actions: list[Action] = []  # what is sent comes before what is logged: a log takes its time
+        actions: list[Action] = []
         parts = self._division.parts(decision, now)
         moment = self._moment(now)
         for name, sink in self.sinks.items():
@@ -280,8 +292,14 @@ class Gateway:
             self._armed[name] = part
             actions.append(Arm(name, frames, sink.profile.dead_man_s, urgent))
         self.polled.decided(parts)
-        actions += [] if self.sinks else [Alive()]
-        return actions + self._changes(decision, moment.members(), now) + self._inverters(now)
+        return actions if self.sinks else [Alive()]
+
+    def _told(self, now: float) -> list[Action]:
+        """What is worth a line in the log, and what to remember, of what was decided last."""
+        if self.decision is None or self._behind_s == math.inf:
+            return []
+        self._behind_s = math.inf
+        return [*self._changes(self.decision, now), *self._inverters(now), *self._save(now)]
 
     def _save(self, now: float) -> list[Action]:
         """What the next run needs to know: once a minute, because a flash card does not live for ever, and at
@@ -363,10 +381,10 @@ class Gateway:
                 reports.append(Report(level, "sending", fields))
         return reports
 
-    def _changes(self, decision: Decision, members: Sequence[Member], now: float) -> list[Action]:
+    def _changes(self, decision: Decision, now: float) -> list[Action]:
         """What is different from the last decision, for the log: states and binding constraints."""
         reports: list[Action] = []
-        for member in members:
+        for member in self.members(now):
             if self._states.get(member.name) is not member.state:
                 self._states[member.name] = member.state
                 age_s = None if member.age_s is None else round(member.age_s, 2)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bridge import config, profiles
-from bridge.events import Action, Arm, LinkDown, LinkUp, Received, Stop, Tick
-from bridge.gateway import Gateway
+from bridge.events import Action, Arm, LinkDown, LinkUp, Received, Report, Stop, Tick
+from bridge.gateway import BEHIND_S, Gateway
 from bridge.model import CanFrame, Reading
 from bridge.protocols.contract import Options, Talker, load
 from bridge.sinks.can import CanSink
@@ -67,6 +67,7 @@ class Racks:
             for link in RACKS:
                 self.says(link)
             self.tick()
+            self.tick()
 
     def limit_a(self) -> float:
         assert self.gateway.decision is not None
@@ -91,7 +92,32 @@ def test_what_arrives_together_is_decided_on_once_and_at_once() -> None:
     assert [made.says(link) for link in RACKS] == [[], []]
     assert made.gateway.next_wakeup() <= made.now
     assert len(made.tick()) == 1
-    assert made.gateway.next_wakeup() > made.now
+    assert made.tick() == []  # what is logged
+    assert made.gateway.next_wakeup() > made.now + BEHIND_S
+
+
+def test_the_frames_of_a_decision_do_not_wait_for_its_log() -> None:
+    made = running()
+    made.now += 0.1
+    made.says(RACKS[0], **HIGH_CELL)
+
+    first = made.gateway.handle(Tick(), made.now)
+    assert [type(one) for one in first] == [Arm]
+    made.now = made.gateway.next_wakeup()
+
+    second = made.gateway.handle(Tick(), made.now)
+    assert "limit_cause" in {one.event for one in second if isinstance(one, Report)}
+    assert made.gateway.next_wakeup() > made.now + BEHIND_S
+
+
+def test_a_flood_of_samples_does_not_keep_the_rest_from_being_done() -> None:
+    made = running()
+    reported = False
+    for turn in range(4):
+        made.now += 0.01
+        made.says(RACKS[turn % 2], **HIGH_CELL)
+        reported |= any(isinstance(one, Report) for one in made.gateway.handle(Tick(), made.now))
+    assert reported
 
 
 def test_bad_news_of_any_of_them_is_in_that_decision() -> None:

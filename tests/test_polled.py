@@ -227,7 +227,8 @@ def test_the_last_word_is_no_current_and_then_there_is_silence() -> None:
 def test_a_gateway_without_such_inverters_is_never_woken_for_them() -> None:
     cyclic = {"barn": CanSink("barn", profiles.load("deye-lv"))}
     gateway = Gateway(config.parse(PACKS + BESIDE, "test"), cyclic, 0.0)
-    gateway.handle(Tick(), 0.0)
+    for _ in ("the decision", "what is behind it"):
+        gateway.handle(Tick(), 0.0)
     assert gateway.polled.next_s() == math.inf
     assert gateway.next_wakeup() > 0.0
 
