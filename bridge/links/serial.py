@@ -11,6 +11,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import serial
@@ -123,10 +124,11 @@ class OpenPort:
 
     def _all_there(self, chunk: bytes) -> bytes:
         """With what has come meanwhile, which is not to be an event of its own; a socket only says that
-        there is something.
+        there is something, or that it is closed. What was read before that still counts.
         """
-        while len(chunk) < CHUNK_BYTES and (waiting := self.port.in_waiting):
-            chunk += self.port.read(min(CHUNK_BYTES - len(chunk), waiting))
+        with suppress(*FAILURES):  # the next read finds it too
+            while len(chunk) < CHUNK_BYTES and (waiting := self.port.in_waiting):
+                chunk += self.port.read(min(CHUNK_BYTES - len(chunk), waiting))
         return chunk
 
     def deliver(self, receive: Callable[[Payload], None], chunk: bytes) -> None:

@@ -204,3 +204,25 @@ def test_what_has_come_is_one_event_however_the_port_tells_of_it(tells: int) -> 
         assert len(failures) == 1
 
     asyncio.run(story())
+
+
+class HungUp(Told):
+    """A socket whose other side said its last word and went: its end is something to read too."""
+
+    @property
+    def in_waiting(self) -> int:
+        return 1
+
+
+def test_the_last_word_before_the_end_is_heard() -> None:
+    async def story() -> None:
+        chunks: list[Payload] = []
+        failures: list[Exception] = []
+        port: Any = HungUp(b"last", 0)
+        with ThreadPoolExecutor(1) as writer:
+            OpenPort(port, writer, failures.append).read(chunks.append)
+        await asyncio.sleep(0)
+        assert chunks == [b"last"]
+        assert len(failures) == 1
+
+    asyncio.run(story())
