@@ -61,14 +61,13 @@ def assemble(config: Config, notifier: Notifier | None = None, state: StateFile 
     def post(event: Event) -> None:
         loop.call_soon_threadsafe(runtime.dispatch, event)
 
-    def post_first(event: Event) -> None:
-        runtime.put_first(event)
-        loop.call_soon_threadsafe(runtime.take_first)
+    def answer(event: Event) -> None:
+        runtime.answer(event)
 
     for inverter in config.inverters:
         if isinstance(inverter, Rs485Inverter):
             asking = overridden(profiles.asking(inverter.profile), inverter.baudrate, inverter.address)
-            links[inverter.link] = _answering(inverter, asking, post_first)
+            links[inverter.link] = _answering(inverter, asking, answer)
             polled[inverter.name] = Rs485Sink(
                 inverter.name, asking, ceiling_v=highest_v(config), wired=config.bank.topology
             )

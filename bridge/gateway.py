@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from bridge.alarm_log import AlarmLog
@@ -57,7 +57,7 @@ from bridge.polled import Polled
 from bridge.profile_tables import Family
 from bridge.protocols.contract import Payload
 from bridge.sinks.can import CanSink
-from bridge.sinks.rs485 import Moment, Rs485Sink
+from bridge.sinks.rs485 import Rs485Sink
 from bridge.sources.bus import Informed, Output, Reopen, Sampled, Write
 from bridge.sources.sources import Sources
 
@@ -133,7 +133,7 @@ class Gateway:
         """Take one event in; the actions are to be carried out in order."""
         if isinstance(event, Stop):
             return self._stop(now)
-        if (answers := self.polled.took(event, now, self._moment)) is not None:
+        if (answers := self.polled.took(event, now)) is not None:
             return answers  # what is due besides has its own wake-up, at once
         is_due = now >= self._decide_at_s and not self.stopping
         if is_due and isinstance(event, Tick) and self._behind_s == math.inf:
@@ -284,14 +284,15 @@ class Gateway:
         decision = self.decision = self.aggregator.decide(now)
         actions: list[Action] = []
         parts = self._division.parts(decision, now)
-        moment = self._moment(now)
+        members = self.members(now)
+        guarded = self._guard(now, members)
         for name, sink in self.sinks.items():
             part = parts[name]
-            frames = sink.frames(part, moment.guard)
+            frames = sink.frames(part, guarded)
             urgent = sink.limiting(frames) if _fell(self._armed.get(name), part) else ()
             self._armed[name] = part
             actions.append(Arm(name, frames, sink.profile.dead_man_s, urgent))
-        self.polled.decided(parts)
+        self.polled.decided(parts, members)
         return actions if self.sinks else [Alive()]
 
     def _told(self, now: float) -> list[Action]:
@@ -324,22 +325,18 @@ class Gateway:
             full_charge_request=False,
         )
         self.decision = zero
-        self.polled.decided(dict.fromkeys(self.polled.sinks, zero))
+        self.polled.decided(dict.fromkeys(self.polled.sinks, zero), self.members(now))
         last_words = [
             Finish(name, sink.last_word(zero, self._guard(now))) for name, sink in self.sinks.items()
         ]
         return [*last_words, Save(self.aggregator.state())]
 
-    def _guard(self, now: float) -> Callable[[Decision], Decision]:
-        """The guard of this moment."""
-        return self._moment(now).guard
-
-    def _moment(self, now: float) -> Moment:
-        """What a frame or an answer is made of besides the decision. The packs are looked at once, when they
-        are asked for: few frames are answered.
+    def _guard(self, now: float, members: Sequence[Member] | None = None) -> Callable[[Decision], Decision]:
+        """The guard of this moment. members: all packs at `now`; looked at when they are needed if not given,
+        because few frames are answered.
         """
-        members = cache(lambda: self.aggregator.members(now))
-        return Moment(lambda decision: guard(decision, members(), self.config.bank, now), members)
+        known = cache(lambda: self.members(now) if members is None else members)
+        return lambda decision: guard(decision, known(), self.config.bank, now)
 
     def _complain(self, event: str, fields: Mapping[str, object], now: float) -> list[Action]:
         """A complaint that may repeat each second: said once a minute, with how often it came."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Protocol, runtime_checkable
@@ -97,7 +96,6 @@ class Runtime:
         self._links = dict(links)
         self._answering = {name: link for name, link in links.items() if isinstance(link, Answering)}
         self._notifier = notifier or Notifier("")
-        self._first: deque[Event] = deque()
         self._control = control
         self._log = structlog.get_logger()
         self._state = state
@@ -139,23 +137,23 @@ class Runtime:
         """End cleanly: limits to zero, one last full cycle, silence."""
         self._end(EXIT_OK)
 
-    def put_first(self, event: Event) -> None:
-        """Keep an event, from any thread, that must not wait behind what is queued already: the question of
-        an inverter, which waits for a few milliseconds. To be followed by `take_first` in the event loop.
+    def answer(self, event: Event) -> None:
+        """Take what happened on the line of an inverter that asks, in the thread that heard it: it does not
+        wait long, and the event loop may be amid a decision.
         """
-        self._first.append(event)
-
-    def take_first(self) -> None:
-        """Give the engine what must not wait, in its order."""
-        while self._first:
-            self._dispatch(self._first.popleft())
+        if self._ended is None or self._ended.done():
+            return
+        loop = self._ended.get_loop()
+        try:
+            for action in self.gateway.polled.took(event, loop.time()) or ():
+                if isinstance(action, Send):
+                    self._send(action)
+        except Exception:  # noqa: BLE001  # as in `dispatch`
+            self._log.exception("engine_failed", event_type=type(event).__name__)
+            loop.call_soon_threadsafe(self._end, EXIT_BUG)
 
     def dispatch(self, event: Event) -> None:
-        """Give the engine an event and carry out what it answers; what must not wait comes before it."""
-        self.take_first()
-        self._dispatch(event)
-
-    def _dispatch(self, event: Event) -> None:
+        """Give the engine an event and carry out what it answers."""
         if self._ended is None or self._ended.done():
             return
         now = asyncio.get_running_loop().time()

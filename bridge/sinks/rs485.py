@@ -9,7 +9,7 @@ silent by nature.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -33,8 +33,6 @@ ECHO_WITHIN_S = 0.05  # behind the last byte that we send
 NO_DECISION = "there is no fresh decision"
 NOT_KNOWN = "voltage or SoC of the bank is not yet known"
 
-Members = Callable[[], Sequence[Member]]
-
 
 class Reply(NamedTuple):
     """An answer, and when it may begin."""
@@ -44,10 +42,10 @@ class Reply(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """What an answer is made of besides the decision; asked for only when there is something to answer."""
+    """What an answer is made of besides the decision: the guard of that moment, and all packs."""
 
     guard: Guard
-    members: Members
+    members: Sequence[Member]
 
 
 def port_of(profile: Rs485Profile) -> tuple[contract.Entry, Port[Table]]:
@@ -217,7 +215,7 @@ class Rs485Sink:
             return None
         said = stopped_by_soc(full, final) if self.profile.soc_says_stop else full
         self.sent = final
-        self._told = picture_of(final, self._in_range(said), moment.members(), self._wired)
+        self._told = picture_of(final, self._in_range(said), moment.members, self._wired)
         return self._told
 
     def _in_range(self, values: Known) -> dict[str, float | str]:

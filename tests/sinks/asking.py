@@ -41,7 +41,7 @@ def member(
 def guarded(now: float, *members: Member) -> Moment:
     """What an answer is made of at `now`, with the real guard."""
     bank = BankSettings()
-    return Moment(lambda decision: hard_guard(decision, members, bank, now), lambda: members)
+    return Moment(lambda decision: hard_guard(decision, members, bank, now), members)
 
 
 @dataclass

@@ -55,7 +55,7 @@ def questions(used: Rs485Profile, count: int = 8) -> list[Question]:
 
 def moment(now: float) -> Moment:
     """One in which the guard has nothing against anything."""
-    return Moment(lambda decided: decided, lambda: (member(now=now),))
+    return Moment(lambda decided: decided, (member(now=now),))
 
 
 def ask(sink: Rs485Sink, question: bytes, now: float, *, asked_s: float | None = None) -> list[Reply]:
