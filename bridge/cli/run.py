@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bridge.config import Config
 
 
-SWITCH_INTERVAL_S = 0.0005  # Python's own 5 ms, three times over, is most of what an inverter waits for
+SWITCH_INTERVAL_S = 0.00005  # a thread whose moment has come waits as long for the one that decides
 
 
 class LogLevel(StrEnum):

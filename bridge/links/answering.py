@@ -13,10 +13,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import serial
 
+from bridge.links import slices
 from bridge.links.serial import FAILURES, Framing, OpenPort, SerialLink
 from bridge.protocols.contract import Payload
 
@@ -94,13 +96,19 @@ class _OpenAnsweringPort(OpenPort):
         self._count_at_s = 0.0
 
     def reply(self, data: bytes, window: Window) -> None:
-        self.writer.submit(self._reply, data, window)
+        with suppress(RuntimeError):  # closed this very moment
+            self.writer.submit(self._reply, data, window)
 
     def deliver(self, receive: Callable[[Payload], None], chunk: bytes) -> None:  # noqa: ARG002  # see below
         """Our hearer is told the time too, so that a busy event loop does not make a question younger."""
         self._heard_s = at_s = time.monotonic()
         self._arrival.set()
         self._on.heard(chunk, at_s)
+
+    def read(self, receive: Callable[[Payload], None]) -> None:
+        slices.ask_for()
+        self.writer.submit(slices.ask_for)
+        super().read(receive)
 
     def idle(self) -> None:
         """Between two reads: has the driver counted anything?"""

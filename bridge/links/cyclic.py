@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.errors import LinkError
+from bridge.links import slices
 from bridge.model import CanFrame
 from bridge.sinks.schedule import MIN_GAP_S, Due, Schedule
 
@@ -174,6 +175,7 @@ class CyclicSender:
             return self._frame_s if self._left else self._schedule.next_s()
 
     def _run(self) -> None:
+        slices.ask_for()
         while not self._stopped.is_set():
             wake_s = self.step(self._clock())
             wait_s = None if wake_s is None else wake_s - self._clock()
