@@ -185,25 +185,30 @@ def _unheard(context: Context) -> str:
 
 def _recovery(context: Context, limit: Limit) -> Constraint:
     """No pack conducts. One with a single switch off may need a little current the other way, through the
-    diode, before its BMS closes the switch again; it is never counted as more.
+    diode, before its BMS closes the switch again; it is never counted as more, nor as more than what a pack
+    could take that said the same and then fell silent.
     """
-    ready = [p for p in context.packs if p.member.state is PackState.ACTIVE and _conducts_only(p, limit)]
-    if not ready:
+    ready = [pack for pack in context.packs if _conducts_only(pack, limit)]
+    if not any(pack.member.state is PackState.ACTIVE for pack in ready):
         return Constraint(limit=limit, value=0.0, rule="no_pack", text="no pack conducts")
-    pack = min(ready, key=lambda pack: (pack.member.settings.capacity_ah, pack.member.name))
+    amps, name = min((_recovery_a(pack, limit), pack.member.name) for pack in _believed(context, ready))
+    text = f"{name}: only to let its BMS close the other switch"
+    return Constraint(limit=limit, value=amps, rule="recovery", text=text, pack=name)
+
+
+def _recovery_a(pack: Pack, limit: Limit) -> float:
     own = pack.member.settings
     if limit is Limit.DCL:
-        amps = min(RECOVERY_A, RECOVERY_DISCHARGE_RATIO * own.rated_discharge_current_a)
+        amps = RECOVERY_DISCHARGE_RATIO * own.rated_discharge_current_a
     else:
-        amps = min(RECOVERY_A, RECOVERY_CHARGE_C_RATE * own.capacity_ah)
-    amps = min(amps, pack.limits.current(limit)[0].value)
-    text = f"{own.name}: only to let its BMS close the other switch"
-    return Constraint(limit=limit, value=amps, rule="recovery", text=text, pack=own.name)
+        amps = RECOVERY_CHARGE_C_RATE * own.capacity_ah
+    return min(RECOVERY_A, amps, pack.limits.current(limit)[0].value)
 
 
 def _conducts_only(pack: Pack, limit: Limit) -> bool:
-    """Whether it can carry current in this direction and no other."""
-    assert pack.facts is not None  # it is active
+    """Whether it can carry current in this direction and no other, as far as it is known."""
+    if pack.facts is None:
+        return False
     charge_on, discharge_on = pack.facts.charge_switch_on, pack.facts.discharge_switch_on
     this_on, other_on = (charge_on, discharge_on) if limit is Limit.CCL else (discharge_on, charge_on)
     return this_on is True and other_on is False and pack.limits.current(limit)[0].value > 0
