@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bridge.battery.aggregator import Aggregator
 from bridge.model import BankSettings, Decision, Limit, Member, PackSample, PackSettings, PackState
+from tests.battery.plain import needs_plain
 from tests.battery.story import changed, well
 
 STEP_S = 1.0
@@ -227,6 +228,7 @@ def test_the_order_of_the_packs_does_not_matter(packs: list[PackSettings], said:
     assert (forward.warnings, forward.protections) == (backward.warnings, backward.protections)
 
 
+@needs_plain
 @LONG
 @given(
     banks,
@@ -281,6 +283,7 @@ def with_hole(sample: PackSample, field: str, index: int) -> PackSample:
     return changed(sample, **{field: (*values[:index], None, *values[index + 1 :])})
 
 
+@needs_plain
 @QUICK
 @given(
     banks,

@@ -13,6 +13,7 @@ from bridge.battery.facts import Facts
 from bridge.battery.sharing import LearnedSharing
 from bridge.battery.silent_trip import SilentTrips
 from bridge.model import Alarm, BankSettings, PackSample
+from tests.battery.plain import needs_plain
 from tests.battery.story import Feed, Story, changed, pack, well
 
 THREE = (pack("a"), pack("b"), pack("c"))
@@ -156,6 +157,7 @@ amps = st.sampled_from([0.0, 0.0, -20.0, -60.0, -90.0, 60.0])
 moments = st.tuples(st.tuples(amps, amps, amps), st.integers(1, 4))
 
 
+@needs_plain
 @settings(max_examples=40, deadline=None)
 @given(st.lists(moments, min_size=2, max_size=10))
 def test_suspicion_never_raises_a_limit(history: list[tuple[tuple[float, float, float], int]]) -> None:

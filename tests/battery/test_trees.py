@@ -14,6 +14,7 @@ from bridge.battery.aggregator import Aggregator
 from bridge.battery.facts import Memory
 from bridge.battery.pack_rules import pack_limits
 from bridge.model import BankSettings, Decision, Limit, PackSample, PackSettings, Topology, Wiring
+from tests.battery.plain import needs_plain
 from tests.battery.story import changed, well
 from tests.battery.test_invariants import (
     FAST,
@@ -175,6 +176,7 @@ def test_the_order_within_a_tree_does_not_matter(
     assert (one.warnings, one.protections) == (other.warnings, other.protections)
 
 
+@needs_plain
 @LONG
 @given(wirings(), SAID, st.sampled_from(["hold", "stop"]), st.booleans(), st.integers(0, PACKS_MAX - 1))
 def test_losing_a_pack_of_a_tree_never_raises_a_limit(
