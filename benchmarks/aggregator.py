@@ -1,9 +1,10 @@
 """What a decision costs, for 1 to 256 packs of 16 cells, and where its time goes.
 
-Run by hand: `python benchmarks/aggregator.py [--json] [--profile]`. Times are of this process alone, but a
-machine is as fast as it is at that moment, so each figure stands beside a plain loop over the same
-cells, measured in the same turn: the ratio is what can be compared between machines. Whether cost grows
-linearly is the slope of its logarithm over that of the number of packs: 1 is linear.
+Run by hand: `python -m benchmarks.aggregator [--json] [--plain] [--profile]`. A wheel carries this code
+compiled, a checkout does not: both are measured, after the half minute that compiling takes. Times are of
+this process alone, but a machine is as fast as it is at that moment, so each figure stands beside a plain
+loop over the same cells, measured in the same turn: the ratio is what can be compared between machines.
+Whether cost grows linearly is the slope of its logarithm over that of the number of packs: 1 is linear.
 
 Every decision is made a second after the last, and all packs have been heard anew: nothing of it could
 have been kept. The bank is in order, and its inverter obeys; one that does not costs a little more.
@@ -16,16 +17,24 @@ import cProfile
 import json
 import math
 import pstats
+import shutil
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from bridge.battery import aggregator
 from bridge.battery.aggregator import Aggregator
 from bridge.model import BankSettings, PackSample, PackSettings
 
+ROOT = Path(__file__).parents[1]
+COMPILED = not str(aggregator.__file__).endswith(".py")
 CELLS = 16
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 ROUNDS, ROUND_S = 40, 0.01
@@ -162,7 +171,8 @@ def exponent(costs: Sequence[Cost]) -> float:
 def shown(costs: Sequence[Cost]) -> Table:
     """The curve."""
     table = Table(
-        title=f"a decision, packs of {CELLS} cells", caption=f"grows as packs^{exponent(costs):.2f}"
+        title=f"a decision, packs of {CELLS} cells, {'compiled' if COMPILED else 'plain Python'}",
+        caption=f"grows as packs^{exponent(costs):.2f}",
     )
     for column in ("packs", "decision us", "us a pack", "sample us", "plain loop us", "ratio"):
         table.add_column(column, justify="right")
@@ -196,17 +206,33 @@ def report(costs: Sequence[Cost]) -> dict[str, object]:
     return {
         "cells": CELLS,
         "goal_us": GOAL_US,
+        "compiled": COMPILED,
         "one_pack_us": one.decision_us,
         "exponent": exponent(costs),
         "curve": [{**asdict(cost), "ratio": cost.ratio} for cost in costs],
     }
 
 
+def as_in_a_wheel(arguments: Sequence[str]) -> None:
+    """The same in another process, with the code compiled."""
+    import hatch_build
+
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        Console(stderr=True).print("compiling, which takes half a minute ...")
+        for made, where in hatch_build.compiled(ROOT, place).items():
+            assert made == str(place / where)  # beside its source, where it is found first
+        shutil.copytree(ROOT / "benchmarks", place / "benchmarks")
+        command = [sys.executable, "-m", "benchmarks.aggregator", "--plain", *arguments]
+        subprocess.run(command, cwd=place, check=True)
+
+
 def main() -> None:
     """Measure and show."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--json", action="store_true", help="a JSON object instead of each table")
     parser.add_argument("--profile", action="store_true", help="where the time goes, for 1 and 16 packs")
+    parser.add_argument("--plain", action="store_true", help="only this code, as it is")
     parser.add_argument("--most", type=int, default=SIZES[-1], help="no more packs than this")
     options = parser.parse_args()
     if options.profile:
@@ -217,7 +243,10 @@ def main() -> None:
     if options.json:
         print(json.dumps(report(costs)))
     else:
-        Console(width=110).print(shown(costs))
+        Console(width=110).print(shown(costs), highlight=False)
+    if not options.plain:
+        sys.stdout.flush()
+        as_in_a_wheel([f"--most={options.most}", *(["--json"] if options.json else [])])
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ import time
 import tty
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -220,7 +221,8 @@ class Stopwatch:
             (sink, "frames", "encode"),
             (gateway, "handle", "engine"),
         ):
-            setattr(owner, name, self._timed(getattr(owner, name), part))
+            with suppress(AttributeError):  # what is compiled is not to be measured from outside
+                setattr(owner, name, self._timed(getattr(owner, name), part))
         for bus, name in ((slcanBus, "send"),):
             setattr(bus, name, self._noted(getattr(bus, name)))
         self._engine, self._sender = gateway, runtime.senders["house"]

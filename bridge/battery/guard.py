@@ -39,9 +39,10 @@ def guard(decision: Decision, members: Sequence[Member], bank: BankSettings, now
     cvl, dvl = decision.charge_voltage_limit_v, decision.discharge_voltage_limit_v
     no_charge = silence or (None if _is_limit(cvl) else "there is no charge voltage limit")
     no_discharge = silence or (None if _is_limit(dvl) else "there is no discharge voltage limit")
-    rated = {own.name: float(own.series_rated) for own, _ in packs}
-    if bank.topology is not None and _wired(bank, rated, _rated_string, min) < 0:
-        no_discharge = no_discharge or "a pack of a string is not series_rated"
+    if bank.topology is not None:
+        rated = {own.name: float(own.series_rated) for own, _ in packs}
+        if _wired(bank, rated, _rated_string, min) < 0:
+            no_discharge = no_discharge or "a pack of a string is not series_rated"
     charging, discharging = [_charging(*pack) for pack in heard], [_discharging(*pack) for pack in heard]
     charge_cap = _cap(bank, charging, bank.max_charge_current_a, no_charge)
     discharge_cap = _cap(bank, discharging, bank.max_discharge_current_a, no_discharge)

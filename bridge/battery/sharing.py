@@ -214,15 +214,8 @@ def _rated_a(own: PackSettings, limit: Limit) -> float:
 
 def _lifted(branch: Branch, cause: Constraint, amps: float, text: str) -> Constraint:
     """A pack's own limit as the bank feels it."""
-    return Constraint(
-        limit=cause.limit,
-        value=amps,
-        rule=cause.rule,
-        text=text + cause.text,
-        pack=cause.pack or branch.pack.name,
-        cell=cause.cell,
-        age_s=branch.age_s,
-    )
+    pack = cause.pack or branch.pack.name  # by place: twice as fast, and this is done for every cause
+    return Constraint(cause.limit, amps, cause.rule, text + cause.text, pack, cause.cell, branch.age_s)
 
 
 def _sum(branches: Sequence[Branch], limit: Limit) -> Constraint:
@@ -231,4 +224,4 @@ def _sum(branches: Sequence[Branch], limit: Limit) -> Constraint:
     amps = fsum([branch.certainty * branch.causes[0].value for branch in branches])
     sure = [branch for branch in branches if branch.certainty > 0]
     text = "the packs together carry no more" if sure else "no pack can be counted on"
-    return Constraint(limit=limit, value=amps, rule="sum", text=text)
+    return Constraint(limit, amps, "sum", text)
