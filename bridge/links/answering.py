@@ -105,6 +105,10 @@ class _OpenAnsweringPort(OpenPort):
         self._arrival.set()
         self._on.heard(chunk, at_s)
 
+    def begin(self, receive: Callable[[Payload], None]) -> bool:  # noqa: ARG002
+        """A question does not wait for the event loop."""
+        return False
+
     def read(self, receive: Callable[[Payload], None]) -> None:
         slices.ask_for()
         self.writer.submit(slices.ask_for)

@@ -1,8 +1,9 @@
 """Serial ports, and what stands in for one: `socket://host:port`, `rfc2217://host:port`, a pty.
 
-The only importer of pyserial. A blocking reader thread serves every kind of port that pyserial
-opens, on every platform; it shares nothing with the event loop but the calls that hand over bytes
-and the news that the port failed.
+The only importer of pyserial. The event loop reads a port that it can wait for; any other kind that
+pyserial opens, on any platform, has a reader's thread. Writing may block, and has a thread always; a
+thread shares nothing with the event loop but the calls that hand over bytes and the news that the port
+failed.
 """
 
 from __future__ import annotations
@@ -60,21 +61,29 @@ class SerialLink:
         except FAILURES as error:
             raise LinkError(f"{self.url}: {error}") from error
         self._open = opened = self._opened(port, writer, fail)
-        reader = threading.Thread(target=opened.read, args=(receive,), name=f"read {self.url}")
-        reader.start()
+        reader = self._reader(opened, receive)
         try:
             up()
             await failed
         finally:
             self._open = None
             opened.close()
-            await asyncio.to_thread(reader.join)
+            if reader is not None:
+                await asyncio.to_thread(reader.join)
             port.close()
 
     def write(self, payload: Payload) -> None:
         """Queue bytes; while the port is not open they are lost, as on a cut wire."""
         if self._open is not None and isinstance(payload, bytes):
             self._open.write(payload)
+
+    def _reader(self, opened: OpenPort, receive: Callable[[Payload], None]) -> threading.Thread | None:
+        """Begin to read; in a thread, where the event loop can't."""
+        if opened.begin(receive):
+            return None
+        reader = threading.Thread(target=opened.read, args=(receive,), name=f"read {self.url}")
+        reader.start()
+        return reader
 
     def _opened(
         self, port: serial.Serial, writer: ThreadPoolExecutor, fail: Callable[[Exception], None]
@@ -94,7 +103,7 @@ class SerialLink:
 
 
 class OpenPort:
-    """A port while it is open, and the two threads that may block on it. Made in the event loop."""
+    """A port while it is open, and the threads that may block on it. Made in the event loop."""
 
     def __init__(
         self, port: serial.Serial, writer: ThreadPoolExecutor, fail: Callable[[Exception], None]
@@ -104,13 +113,41 @@ class OpenPort:
         self.loop = asyncio.get_running_loop()
         self._closing = threading.Event()
         self._fail = fail
+        self._watched: int | None = None
 
     def close(self) -> None:
-        """Make both threads end: soon, and without waiting for them."""
+        """Make the threads end: soon, and without waiting for them."""
         self._closing.set()
+        self._unwatch()
         self.writer.shutdown(wait=False, cancel_futures=True)
         if hasattr(self.port, "cancel_read"):
             self.port.cancel_read()
+
+    def begin(self, receive: Callable[[Payload], None]) -> bool:
+        """Have the event loop read the port; whether it can."""
+        try:
+            self._watched = self.port.fileno()
+            self.port.timeout = 0  # never wait in the event loop, whatever it was told
+            self.loop.add_reader(self._watched, self._readable, receive)
+        except (*FAILURES, AttributeError, NotImplementedError):
+            self._watched, self.port.timeout = None, READ_TIMEOUT_S
+            return False
+        return True
+
+    def _readable(self, receive: Callable[[Payload], None]) -> None:
+        try:
+            chunk = self._all_there(self.port.read(1))
+        except FAILURES as error:
+            self._unwatch()  # it would be found readable for ever
+            self.failed(error)
+        else:
+            if chunk:
+                receive(chunk)
+
+    def _unwatch(self) -> None:
+        if self._watched is not None:
+            self.loop.remove_reader(self._watched)
+            self._watched = None
 
     def read(self, receive: Callable[[Payload], None]) -> None:
         """The reader's thread."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
+import threading
 import tty
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -225,4 +227,41 @@ def test_the_last_word_before_the_end_is_heard() -> None:
         assert chunks == [b"last"]
         assert len(failures) == 1
 
+    asyncio.run(story())
+
+
+def readers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("read ")]
+
+
+def test_the_event_loop_reads_what_it_can_wait_for(terminal: Terminal) -> None:
+    async def story() -> None:
+        running = Running(SerialLink(terminal.path, 9600))
+        await running.opened()
+        assert readers() == []
+        os.write(terminal.near, b"hello")
+        assert await running.heard(5) == b"hello"
+        terminal.unplug()
+        assert isinstance(await running.ended(), LinkError)
+
+    asyncio.run(story())
+
+
+def test_a_port_that_cannot_be_waited_for_has_a_thread(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_number(self: serial.Serial) -> int:
+        raise io.UnsupportedOperation
+
+    async def story() -> None:
+        running = Running(SerialLink(terminal.path, 9600))
+        await running.opened()
+        assert readers() == [f"read {terminal.path}"]
+        os.write(terminal.near, b"hello")
+        assert await running.heard(5) == b"hello"
+        terminal.unplug()
+        assert isinstance(await running.ended(), LinkError)
+        assert readers() == []
+
+    monkeypatch.setattr(serial.Serial, "fileno", no_number)
     asyncio.run(story())
