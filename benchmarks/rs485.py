@@ -5,7 +5,8 @@ process of its own, polling its packs over pseudo-terminals; an inverter asks fo
 the real one does. Machines are noisy, so a bare pymodbus server that serves the same registers, with
 nothing else to do, is asked in the same seconds, turn by turn. It answers as soon as it can; a half-duplex
 line's turnaround, for which our answer waits on purpose, is in the first row and taken off in the second.
-Packs and inverter are processes of their own too, so that they don't wait for each other.
+Packs and inverter are processes of their own too, so that they don't wait for each other. Another one asks
+for the gateway's whole status over its control socket twice a second, as whatever shows or publishes it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import tempfile
 import time
 import tty
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -28,6 +30,9 @@ from rich.table import Table
 
 from benchmarks.gateway import Spread, spread
 from bridge import profiles
+from bridge.control.client import ask
+from bridge.control.requests import Status
+from bridge.errors import BridgeError
 from bridge.model import Reading
 from bridge.protocols.contract import Options, load
 
@@ -35,6 +40,7 @@ PROFILE = "growatt-spf-rs485"
 CELLS = 16
 WARM_UP_S = 6.0
 GAP_S = 0.03
+LOOK_EVERY_S = 0.5
 PATIENCE_S = 0.5
 QUESTION = bytes.fromhex("010300130010B5C3")  # 16 registers from 0x0013, as an EG4 6500EX asks
 ANSWER_BYTES = 37
@@ -43,7 +49,7 @@ HEAD = """
 [gateway]
 name = "benchmark"
 state_dir = "{folder}"
-control = "off"
+control = "{folder}/control.sock"
 
 [pack]
 bms = "jbd"
@@ -121,14 +127,25 @@ def _reading() -> Reading:
     )  # fmt: skip
 
 
+def watch(control: Path) -> None:
+    """Ask for all that is known, again and again."""
+    while True:
+        time.sleep(LOOK_EVERY_S)
+        with suppress(BridgeError):  # it has not begun yet
+            ask(control, Status())
+
+
 def measured(seconds: float, packs: int) -> dict[str, object]:
     """Both, turn by turn: the gateway with all its packs, and the bare server."""
     boards, ours, theirs = Boards(packs), Near(), Near()
-    answering = multiprocessing.get_context("fork").Process(target=boards.run, daemon=True)
+    context = multiprocessing.get_context("fork")
+    answering = context.Process(target=boards.run, daemon=True)
     answering.start()
     with tempfile.TemporaryDirectory() as folder:
         text = HEAD.format(folder=folder, profile=PROFILE, port=ours.path)
         text += "".join(PACK.format(number=number, port=port) for number, port in enumerate(boards.paths, 1))
+        looking = context.Process(target=watch, args=(Path(folder) / "control.sock",), daemon=True)
+        looking.start()
         config = Path(folder) / "config.toml"
         config.write_text(text)
         run = [sys.executable, "-m", "bridge", "run", str(config), "--log-level", "error"]
@@ -146,6 +163,7 @@ def measured(seconds: float, packs: int) -> dict[str, object]:
             gateway.kill()
             server.kill()
             answering.kill()
+            looking.kill()
             gateway.wait()
             server.wait()
     turnaround_s = profiles.asking(PROFILE).turnaround_s

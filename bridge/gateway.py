@@ -112,7 +112,7 @@ class Gateway:
         self.stopping = False
         self.more: dict[str, Callable[[float], object]] = {}  # what stands around us adds to the status
         self._decide_at_s = now
-        self._behind_s = math.inf  # since when what a decision brings besides its frames is put off
+        self._behind_s = math.inf  # when what a decision brings besides its frames is due
         self._undecided: set[str] = set()
         self._save_at_s = now + SAVE_EVERY_S
         self._kept_faults = self.aggregator.latched

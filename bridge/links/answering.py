@@ -111,7 +111,8 @@ class _OpenAnsweringPort(OpenPort):
 
     def read(self, receive: Callable[[Payload], None]) -> None:
         slices.ask_for()
-        self.writer.submit(slices.ask_for)
+        with suppress(RuntimeError):  # as in `reply`
+            self.writer.submit(slices.ask_for)
         super().read(receive)
 
     def idle(self) -> None:
