@@ -192,6 +192,9 @@ def play(end: Connection) -> None:
     end.send((board.left_s, adapter.came))
 
 
+WHOLE = 2  # the rows that are not of parts
+
+
 class Lap:
     """What an event and the decision after it cost: seconds by part, of the clock and this thread's CPU."""
 
@@ -208,19 +211,20 @@ class Stopwatch:
     after which a limit does not wait.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, *, parts: bool) -> None:
         self.laps: list[Lap] = []
         self.handed: list[Came] = []  # to the adapter's driver, and taken by it
         self._lap = Lap(0.0)
         gateway = runtime.gateway
         sink = gateway.sinks["house"]
-        for owner, name, part in (
+        timed: Sequence[tuple[object, str, str]] = (
             (gateway.sources, "received", "decode"),
             (gateway.aggregator, "heard", "decide"),
             (gateway.aggregator, "decide", "decide"),
             (sink, "frames", "encode"),
             (gateway, "handle", "engine"),
-        ):
+        )
+        for owner, name, part in timed if parts else ():
             with suppress(AttributeError):  # what is compiled is not to be measured from outside
                 setattr(owner, name, self._timed(getattr(owner, name), part))
         for bus, name in ((slcanBus, "send"),):
@@ -263,7 +267,7 @@ class Stopwatch:
         return timed
 
 
-def latency(profile: str, samples: int) -> dict[str, Spread]:
+def latency(profile: str, samples: int, *, parts: bool) -> dict[str, Spread]:
     """The whole way, and its parts, for at least so many samples."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -275,7 +279,7 @@ def latency(profile: str, samples: int) -> dict[str, Spread]:
     async def gateway() -> None:
         config = CONFIG.format(board=board, adapter=adapter, profile=profile)
         runtime = assemble(configuration.parse(config, "benchmark"))
-        watches.append(Stopwatch(runtime))
+        watches.append(Stopwatch(runtime, parts=parts))
         quiet()
         running = asyncio.create_task(runtime.run(signals=False))
         while len(watches[0].laps) < samples and not running.done():
@@ -287,10 +291,12 @@ def latency(profile: str, samples: int) -> dict[str, Spread]:
     ours.send(None)
     left_s, came = ours.recv()
     peers.join()
-    return parts(watches[0], left_s, came)
+    return rows_of(watches[0], left_s, came, parts=parts)
 
 
-def parts(watch: Stopwatch, left_s: Sequence[float], came: Sequence[Came]) -> dict[str, Spread]:
+def rows_of(
+    watch: Stopwatch, left_s: Sequence[float], came: Sequence[Came], *, parts: bool
+) -> dict[str, Spread]:
     """Each figure over all samples. A limit that never came counts for as long as it was looked for."""
     rows: dict[str, list[float]] = {}
     for lap in watch.laps:
@@ -316,7 +322,7 @@ def parts(watch: Stopwatch, left_s: Sequence[float], came: Sequence[Came]) -> di
             "CPU encode": lap.cpu_s["encode"],
             "CPU engine in all": lap.cpu_s["engine"],
         }
-        for name, value_s in row.items():
+        for name, value_s in row.items() if parts else list(row.items())[:WHOLE]:
             rows.setdefault(name, []).append(value_s)
     return {name: spread(values_s) for name, values_s in rows.items()}
 
@@ -326,6 +332,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--samples", type=int, default=300, help="at least so many for each profile")
+    parser.add_argument("--whole", action="store_true", help="without the parts, which take time too")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     options = parser.parse_args()
     configure("error")
@@ -336,7 +343,7 @@ def main() -> None:
         written = profiles.load(PROFILE).path.read_text()
         unspaced.write_text(re.sub(r"^spacing_s = .*$", "spacing_s = 0.0", written, flags=re.MULTILINE))
         for name, profile in (("unspaced", str(unspaced)), ("as it is", PROFILE)):
-            found[f"{PROFILE}, {name}"] = latency(profile, options.samples)
+            found[f"{PROFILE}, {name}"] = latency(profile, options.samples, parts=not options.whole)
     if options.json:
         report = {name: {part: one._asdict() for part, one in rows.items()} for name, rows in found.items()}
         print(json.dumps({"decode_us": decode, "sample_to_frame_ms": report}))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bridge.config import Config
 
 
+GARBAGE_AFTER = 20_000  # objects; nearly all of ours go by themselves, and looking for the others takes time
 SWITCH_INTERVAL_S = 0.00005  # a thread whose moment has come waits as long for the one that decides
 
 
@@ -76,6 +77,7 @@ def quiet() -> None:
     """Keep the interpreter from holding up an answer or a limit that fell; call it when all is loaded."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
+    gc.set_threshold(GARBAGE_AFTER)
     gc.freeze()  # what was loaded stays; nobody looks through it again
 
 
