@@ -20,7 +20,8 @@ TAIL_C_RATE = 0.02  # less than this flows in: next to nothing
 
 class View:
     """One pass over the packs. highest: the pack of the highest cell, of those that can be charged, which
-    are `among` many and together rated for rated_a. heard: at least one speaks.
+    are `among` many; those of them that are not lost are together rated for rated_a. heard: at least one
+    speaks.
     """
 
     __slots__ = ("among", "blocked", "capacity_ah", "current_a", "heard", "highest", "highest_v", "rated_a",
@@ -38,7 +39,7 @@ class View:
             if facts is None or (excludes and not pack.trusted):
                 continue
             if facts.charge_switch_on is not False:
-                self._compare(facts)
+                self._compare(facts, trusted=pack.trusted)
                 if self.blocked and pack.heard:
                     self.blocked = not _may_charge(pack)
             self.heard = self.heard or pack.heard
@@ -58,14 +59,14 @@ class View:
             blocked=self.blocked,
         )
 
-    def _compare(self, facts: Facts) -> None:
+    def _compare(self, facts: Facts, *, trusted: bool) -> None:
         own, cell_v = facts.settings, facts.cell_max_v
         if not facts.cells_readable and not facts.cells_derived and facts.voltage_v is not None:
             cell_v = max(cell_v or 0.0, facts.voltage_v / own.cells + UNSEEN_CELL_V)
         if cell_v is None:
             return
         self.among += 1
-        self.rated_a += own.charge_carry_a
+        self.rated_a += own.charge_carry_a if trusted else 0.0  # it may have left
         if cell_v > self.highest_v:
             self.highest, self.highest_v = facts, cell_v
 
