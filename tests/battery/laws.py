@@ -201,14 +201,12 @@ LAWS = (
 )
 
 
-def rises(before: Decision, after: Decision, within: float = 0.0) -> list[str]:
-    """Which limits of `after` allow more than those of `before`. within: how much more a current may be, of
-    what it was before.
-    """
+def rises(before: Decision, after: Decision) -> list[str]:
+    """Which limits of `after` allow more than those of `before`."""
     found = [
         f"{limit.value} {a} -> {b}"
         for limit, a, b in zip((Limit.CCL, Limit.DCL), _currents(before), _currents(after), strict=True)
-        if b > a * (1.0 + within) + TINY
+        if b > a + TINY
     ]
     if after.charge_voltage_limit_v > before.charge_voltage_limit_v + TINY:
         found.append(f"CVL {before.charge_voltage_limit_v} -> {after.charge_voltage_limit_v}")

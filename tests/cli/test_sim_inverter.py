@@ -23,7 +23,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_it_says_where_it_is_and_understands_what_it_is_answered() -> None:
     sink = Rs485Sink("house", profiles.asking("axpert-pyl"))
-    command = [*COMMAND, "axpert-pyl", "--seconds", "4", "--json"]
+    command = [*COMMAND, "axpert-pyl", "--seconds", "8", "--json"]  # about twelve questions
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         place = json.loads(process.stdout.readline())
@@ -43,7 +43,7 @@ def test_it_says_where_it_is_and_understands_what_it_is_answered() -> None:
         views = [json.loads(text) for text in (process.stdout.read() or "").splitlines()]
         os.close(line)
     assert process.returncode == 0
-    assert views[-1]["answered"] >= 3  # of about six; the first may come before we listen
+    assert views[-1]["answered"] > 5
     assert (views[-1]["soc_pct"], views[-1]["fault"]) == (pytest.approx(57.0, abs=0.2), False)
     assert views[-1]["charge_current_limit_a"] == 100.0
 
