@@ -84,6 +84,10 @@ class View:
 
 
 def _may_charge(pack: Pack) -> bool:
-    """Whether something other than a high cell keeps this pack from charging; cells are the loop's."""
-    first = pack.limits.charge[0]
-    return first.value > 0 or first.rule == "cell_high"
+    """Whether it may, or a high cell keeps it from that, whatever else does too; cells are the loop's."""
+    for cause in pack.limits.charge:
+        if cause.value > 0:
+            break
+        if cause.rule == "cell_high":
+            return True
+    return pack.limits.charge[0].value > 0

@@ -176,6 +176,26 @@ def test_the_order_within_a_tree_does_not_matter(
     assert (one.warnings, one.protections) == (other.warnings, other.protections)
 
 
+def test_a_high_cell_that_its_bms_answers_too_is_the_loops_in_any_order() -> None:
+    """Within a string one pack has a cell at its end, another's BMS forbids to charge: no reason to hold."""
+    packs = [
+        PackSettings(
+            name=f"p{i}", cells=4, capacity_ah=20.0, rated_charge_current_a=5.0, rated_discharge_current_a=5.0
+        )
+        for i in range(2)
+    ]
+    said = [
+        changed(well(cells=4), cell_voltages_v=(3.3, 3.3, 3.3, 3.625)),
+        changed(well(cells=4), charge_allowed=False),
+    ]
+    stages = []
+    for names in (("p0", "p1"), ("p1", "p0")):
+        bank, now = settled(packs, replace(FAST, topology=series(*names)), said)
+        stages.append(bank.decide(now).stage)
+
+    assert stages == ["absorption", "absorption"]
+
+
 @needs_plain
 @LONG
 @given(wirings(), SAID, st.sampled_from(["hold", "stop"]), st.booleans(), st.integers(0, PACKS_MAX - 1))
