@@ -43,6 +43,14 @@ class Loop:
     delay_s: float
 
 
+class Highest(NamedTuple):
+    """The highest cell, V, and the pack that it is of, one `among` so many."""
+
+    cell_v: float
+    of: str
+    among: int
+
+
 class Lead(NamedTuple):
     """What the loop asks for: the bank's voltage, V, and the part of the current that it leaves, 0..1.
     predicted_v: where the highest cell is going.
@@ -63,23 +71,23 @@ class ChargeVoltage:
         self._dead_below_v = max(DEAD_V, STEP_V / loop.cells)
         self._clip_above_v = CLIP_ABOVE_V + STEP_V / loop.cells
         self._slope_v_per_s = 0.0
-        self._highest_v: float | None = None
-        self._among = 0
+        self._highest: Highest | None = None
         self._now = inf
 
-    def step(self, highest_v: float, among: int, bus_v: float | None, top_v: float, now: float) -> Lead:
-        """Lead the highest cell of `among` packs to its target with no more than top_v at the bank.
+    def step(self, highest: Highest, bus_v: float | None, top_v: float, now: float) -> Lead:
+        """Lead the highest cell to its target with no more than top_v at the bank.
 
-        When packs come or go the highest cell is another one, and the difference is no slope.
+        When packs come or go and the highest cell is another pack's, the difference is no slope.
         """
         loop, passed_s = self._loop, elapsed_s(self._now, now)
         self._now = now
-        if passed_s > 0 and self._highest_v is not None and among == self._among:
+        before, predicted_v = self._highest, highest.cell_v
+        if passed_s > 0 and before is not None and (before.among == highest.among or before.of == highest.of):
             weight = -expm1(-passed_s / SLOPE_TAU_S)
-            self._slope_v_per_s += weight * ((highest_v - self._highest_v) / passed_s - self._slope_v_per_s)
-        if passed_s > 0 or self._highest_v is None:
-            self._highest_v, self._among = highest_v, among
-        predicted_v = highest_v
+            slope_v_per_s = (predicted_v - before.cell_v) / passed_s
+            self._slope_v_per_s += weight * (slope_v_per_s - self._slope_v_per_s)
+        if passed_s > 0 or before is None:
+            self._highest = highest
         if self._slope_v_per_s > 0:
             predicted_v += min(LEAD_MAX_V, (loop.delay_s + SLOPE_TAU_S) * self._slope_v_per_s)
         self._integrate(loop.charge_v + ABOVE_V - predicted_v, passed_s)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bridge.battery.charge_stages import Marks, Stage, Stages
 from bridge.battery.charge_view import View
-from bridge.battery.charge_voltage import ChargeVoltage, Lead, Loop
+from bridge.battery.charge_voltage import ChargeVoltage, Highest, Lead, Loop
 from bridge.battery.chemistry import preset
 from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
@@ -164,7 +164,8 @@ class Charging:
         if not self._settings.controller or view.highest is None:
             voltage.voltage_v = self._top_v
             return ()
-        lead = voltage.step(view.highest_v, view.among, bus_v, self._top_v, now)
+        highest = Highest(view.highest_v, view.highest.settings.name, view.among)
+        lead = voltage.step(highest, bus_v, self._top_v, now)
         if lead.voltage_v >= self._top_v and lead.factor >= 1.0:
             return ()
         facts = view.highest if view.highest.cell_max_index else _with_cell(leaves, view.highest)
