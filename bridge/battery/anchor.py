@@ -18,7 +18,13 @@ circulated through these too, so the limit of pack i over a set of packs is
 
 The worst set takes the smaller of the two for each j by itself, which makes the result exact over all
 combinations and the effort that of a sort. With w the smaller one gives way to "it is there": continuous,
-and it never rises when w or C falls.
+and it never rises when w or C falls. What g_j/g_i is divided by for the margin, 1 + m, divides a relief
+too: a negative beta_j would come to this pack by its share.
+
+A pack that carried more than it may when all were heard last takes the bank down from there, in any
+combination as well: without j, the bank carries what j carried less, and this pack's share is the larger.
+
+    A + n_i / (s_i (1 - m)) - sum over j of max(0, beta_j + s_j A + n_i g_j / (g_i (1 - m)))       n_i < 0
 """
 
 from __future__ import annotations
@@ -26,7 +32,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from math import fsum
+from math import fsum, inf
 from typing import NamedTuple
 
 
@@ -54,13 +60,14 @@ class Cold:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._sure = fsum([part.certainty * part.conductance for part in parts])
-        unsure = sorted(
+        self._unsure = unsure = sorted(
             [part for part in parts if part.certainty < 1.0],
             key=lambda part: (part.circulating_a / part.conductance, part.name),
         )
         self._slopes_v = [part.circulating_a / part.conductance for part in unsure]
         self._conductances = [0.0, *accumulate([(1.0 - p.certainty) * p.conductance for p in unsure])]
-        self._circulating_a = [0.0, *accumulate([(1.0 - p.certainty) * p.circulating_a for p in unsure])]
+        reliefs_a = [(1.0 - part.certainty) * min(0.0, part.circulating_a) for part in unsure]
+        self._reliefs_a = [0.0, *accumulate(reliefs_a)]
         self._lost_a = fsum([(1.0 - p.certainty) * max(0.0, p.circulating_a) for p in unsure])
 
     def limit_a(self, limit_a: float, part: Part) -> float:
@@ -68,24 +75,38 @@ class Cold:
         room_a = limit_a - part.circulating_a
         if room_a <= 0:
             return 0.0
-        return max(self._alone_a(room_a, part), self._shared_a(room_a, part), 0.0)
-
-    def _alone_a(self, room_a: float, part: Part) -> float:
-        """No pack carries more than all of it."""
-        return room_a - self._lost_a + (1.0 - part.certainty) * max(0.0, part.circulating_a)
+        lost_a = self._lost_a - (1.0 - part.certainty) * max(0.0, part.circulating_a)
+        alone_a = room_a - lost_a  # no pack carries more than all of it
+        return max(alone_a, self._shared_a(room_a, part) - lost_a, 0.0)
 
     def _shared_a(self, room_a: float, part: Part) -> float:
-        room_v = room_a / (part.conductance * (1.0 + part.margin))
-        sure = self._sure - part.certainty * part.conductance
-        amps = room_v * (part.conductance + sure)
+        """As its share goes, but for what may come to it from packs that have left."""
+        margin = 1.0 + part.margin
+        room_v = room_a / (part.conductance * margin)
+        amps = room_v * (part.conductance + self._sure - part.certainty * part.conductance)
         if not self._slopes_v:
             return amps
-        there = bisect_right(self._slopes_v, -room_v)
+        there = bisect_right(self._slopes_v, -room_a / part.conductance)
         amps += room_v * self._conductances[there]
-        amps -= self._circulating_a[-1] - self._circulating_a[there]
+        relief_a = self._reliefs_a[-1] - self._reliefs_a[there]
         own = 1.0 - part.certainty
-        if own and part.circulating_a / part.conductance <= -room_v:
+        if own and part.circulating_a / part.conductance <= -room_a / part.conductance:
             amps -= room_v * own * part.conductance
         elif own:
-            amps += own * part.circulating_a
+            relief_a -= own * min(0.0, part.circulating_a)
+        return amps - relief_a / margin
+
+    def from_a(self, limit_a: float, part: Part, carried_a: float) -> float:
+        """The most that is left if the bank carried carried_a when all packs were heard last, A; inf if
+        this pack had head-room then.
+        """
+        room_a = limit_a - part.circulating_a - part.share * carried_a
+        if room_a >= 0:
+            return inf
+        amps = anchored_a(limit_a, part, carried_a)
+        less_v = room_a / (part.conductance * (1.0 - part.margin))
+        for other in self._unsure:
+            if other.name != part.name:
+                without_a = other.circulating_a + other.share * carried_a + less_v * other.conductance
+                amps -= (1.0 - other.certainty) * max(0.0, without_a)
         return amps

@@ -185,11 +185,11 @@ class _Room:
         """
         if pack_a <= 0:
             return pack_a
-        room_a, carried_a = pack_a - sensor_a, self._carried_a
-        if self._cold is None and carried_a is not None:
-            return max(0.0, anchored_a(room_a, part, carried_a))
-        cold_a = 0.0 if self._cold is None else self._cold.limit_a(room_a, part)
-        return cold_a if carried_a is None else max(0.0, min(cold_a, anchored_a(room_a, part, carried_a)))
+        room_a, carried_a, cold = pack_a - sensor_a, self._carried_a, self._cold
+        if cold is None:
+            return 0.0 if carried_a is None else max(0.0, anchored_a(room_a, part, carried_a))
+        cold_a = cold.limit_a(room_a, part)
+        return cold_a if carried_a is None else max(0.0, min(cold_a, cold.from_a(room_a, part, carried_a)))
 
 
 def _points(packs: Sequence[Pack]) -> list[Point] | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import chain, combinations
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from bridge.battery.anchor import Cold, Part, anchored_a
@@ -124,6 +124,38 @@ def test_with_head_room_the_anchored_limit_is_never_below_the_cold_one(
         assume(limit_a - own.circulating_a - own.share * carried_a >= 0)
 
         assert anchored_a(limit_a, own, carried_a) >= Cold(parts).limit_a(limit_a, own) - 1e-6
+
+
+def without(parts: Sequence[Part], left: Sequence[Part], carried_a: float) -> tuple[list[Part], float]:
+    """The circuit of those that stay, and what it carries, each of them as much as before."""
+    names = {part.name for part in left}
+    there = [part for part in parts if part.name not in names]
+    amps = [part.circulating_a + part.share * carried_a for part in there]
+    total = sum(part.conductance for part in there)
+    shares = [part.conductance / total for part in there]
+    return [
+        part._replace(share=s, circulating_a=a - s * sum(amps), certainty=1.0)
+        for part, s, a in zip(there, shares, amps, strict=True)
+    ], sum(amps)
+
+
+@settings(deadline=None)
+@example([(1.0, -11.25, 0.0), (1.0, -11.25, 1.0), (2.0, 22.5, 1.0)], 0.37, 49.2, 0.0)
+@given(circuits, st.floats(0, 0.5), st.floats(1, 300), st.floats(0, 600))
+def test_a_silent_pack_leaves_no_more_than_one_that_is_known_to_have_left(
+    figures: list[tuple[float, float, float]], margin: float, limit_a: float, carried_a: float
+) -> None:
+    """Also with a margin, and also if a pack carried more than it may when the others fell silent."""
+    parts = balanced(figures, margin)
+    cold, unsure = Cold(parts), [part for part in parts if part.certainty < 1.0]
+    for own in parts:
+        least_a = max(0.0, min(cold.limit_a(limit_a, own), cold.from_a(limit_a, own, carried_a)))
+        others = [part for part in unsure if part is not own]
+        for left in chain.from_iterable(combinations(others, n) for n in range(len(others) + 1)):
+            stay, amps = without(parts, left, carried_a)
+            known = next(part for part in stay if part.name == own.name)
+
+            assert least_a <= max(0.0, anchored_a(limit_a, known, max(0.0, amps))) + 1e-6
 
 
 @settings(deadline=None)
