@@ -50,13 +50,13 @@ class View:
         """What the stages turn on."""
         tail_a = TAIL_C_RATE * self.capacity_ah
         return Seen(
-            highest_v=None if self.highest is None else self.highest_v,
-            spread_v=self.spread_v,
-            soc=self.soc,
-            full=packs_full(packs),
-            tail=self.current_a is not None and self.current_a < tail_a,
-            drawn=self.current_a is None or self.current_a < -tail_a,
-            blocked=self.blocked,
+            None if self.highest is None else self.highest_v,
+            self.spread_v,
+            self.soc,
+            packs_full(packs),
+            self.current_a is not None and self.current_a < tail_a,
+            self.current_a is None or self.current_a < -tail_a,
+            self.blocked,
         )
 
     def _compare(self, facts: Facts, *, trusted: bool) -> None:

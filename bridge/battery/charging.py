@@ -121,13 +121,9 @@ class Charging:
             self._top_v = max(goal_v, min(self._top_v, self._voltage.voltage_v) - SINK_V_PER_S * passed_s)
         else:
             self._top_v = goal_v
-        return Charge(
-            stage=stage,
-            full=self._stages.full,
-            full_charge_request=self._stages.due,
-            imbalance=self._stages.imbalance,
-            constraints=(self._stage_constraint(stage), *self._lead(self._voltage, view, leaves, bus_v, now)),
-        )
+        constraints = (self._stage_constraint(stage), *self._lead(self._voltage, view, leaves, bus_v, now))
+        stages = self._stages
+        return Charge(stage, stages.full, stages.due, stages.imbalance, constraints)
 
     def published(self, voltage_v: float) -> None:
         """What was told to the inverter, whatever the reason."""

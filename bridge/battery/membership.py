@@ -106,9 +106,7 @@ class _Seat:
         self.advance(now)
         sample = self._sample
         age_s = None if sample is None else max(0.0, now - sample.time_s)
-        member = Member(
-            settings=self._settings, state=self._state, sample=sample, age_s=age_s, info=self.info
-        )
+        member = Member(self._settings, self._state, sample, age_s, self.info)
         return Standing(member, self._certainty(now), self._counts())
 
     def advance(self, now: float) -> None:
