@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import fsum, inf
+from typing import Final
 
 from bridge.battery.alarms import Alarms
 from bridge.battery.charging import Charging
@@ -54,7 +55,7 @@ from bridge.model import (
     PackState,
 )
 
-_HEARD = (PackState.ACTIVE, PackState.JOINING, PackState.ISOLATED)  # a tuple: looked up by identity
+_HEARD: Final = (PackState.ACTIVE, PackState.JOINING, PackState.ISOLATED)  # a tuple: looked up by identity
 
 
 class Aggregator:

@@ -11,16 +11,18 @@ What one pack says stands for that pack alone: two that flicker in turn make no 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bridge.battery.context import Pack
 from bridge.model import NO_ALARMS, Alarm, AlarmCause, Severity
 
-UNCONTAINED_S = 10.0
-WARN_AFTER_S, WARN_FOR_S = 3.0, 10.0  # a warning is raised after, and kept for, so long
-PROTECT_FOR_S = 60.0  # a protection is raised at once
+UNCONTAINED_S: Final = 10.0
+# A warning is raised after, and kept for, so long
+WARN_AFTER_S: Final = 3.0
+WARN_FOR_S: Final = 10.0
+PROTECT_FOR_S: Final = 60.0  # a protection is raised at once
 
-CHARGING = frozenset(
+CHARGING: Final = frozenset(
     {
         Alarm.CELL_OVERVOLTAGE,
         Alarm.PACK_OVERVOLTAGE,
@@ -33,7 +35,7 @@ CHARGING = frozenset(
 )
 """Kinds that end charging only."""
 
-DISCHARGING = frozenset(
+DISCHARGING: Final = frozenset(
     {
         Alarm.CELL_UNDERVOLTAGE,
         Alarm.PACK_UNDERVOLTAGE,
@@ -45,7 +47,7 @@ DISCHARGING = frozenset(
 )
 """Kinds that end discharging only. What is in neither set ends both."""
 
-MUST_BE_CONTAINED = frozenset(
+MUST_BE_CONTAINED: Final = frozenset(
     {
         Alarm.CELL_OVERVOLTAGE,
         Alarm.CELL_UNDERVOLTAGE,
@@ -57,7 +59,7 @@ MUST_BE_CONTAINED = frozenset(
     }
 )
 
-NOT_A_COMPLAINT = frozenset({Alarm.FULLY_CHARGED})
+NOT_A_COMPLAINT: Final = frozenset({Alarm.FULLY_CHARGED})
 
 
 class BankAlarms(NamedTuple):
@@ -68,7 +70,7 @@ class BankAlarms(NamedTuple):
     causes: tuple[AlarmCause, ...]
 
 
-NOTHING = BankAlarms(NO_ALARMS, NO_ALARMS, ())
+NOTHING: Final = BankAlarms(NO_ALARMS, NO_ALARMS, ())
 
 
 class Alarms:

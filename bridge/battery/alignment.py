@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import fsum, inf
+from typing import Final
 
-SAMPLES_MAX = 30  # a pack polled every 0.2 s beside one polled every 5 s has 25 between two moments
-LOOK_BACK_S = 2.0
+SAMPLES_MAX: Final = 30  # a pack polled every 0.2 s beside one polled every 5 s has 25 between two moments
+LOOK_BACK_S: Final = 2.0
 
 Point = tuple[float, float]
 """A time, s, and a current, A."""

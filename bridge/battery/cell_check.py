@@ -9,13 +9,18 @@ empty one, because "never had cells" may be derived from the pack voltage and "l
 from __future__ import annotations
 
 from math import inf
+from typing import Final
 
 from bridge.battery.rejections import Findings, Rejection
 from bridge.model import PackSettings
 
-CELL_LOW_V, CELL_HIGH_V = 1.0, 4.5  # no lithium cell that still works is outside
-JUMP_V = 0.3  # more than this from one sample to the next is a spike, if no current step explains it
-SUM_V, SUM_RATIO = 0.5, 0.02  # how far the sum of the cells may be from the pack voltage
+# No lithium cell that still works is outside
+CELL_LOW_V: Final = 1.0
+CELL_HIGH_V: Final = 4.5
+JUMP_V: Final = 0.3  # more than this from one sample to the next is a spike, if no current step explains it
+# How far the sum of the cells may be from the pack voltage
+SUM_V: Final = 0.5
+SUM_RATIO: Final = 0.02
 
 Cells = tuple[float | None, ...]
 

@@ -17,18 +17,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-TOP_NEAR_V, TOP_FAR_V = 0.01, 0.10  # per cell below the target: where the top begins, where it is left
-INVERTER_OFF_V = 0.3  # an inverter's own error, in V of the bank: it may end so much below the target
-HIGH_FOR_S, LOW_FOR_S = 10.0, 60.0
+# Per cell below the target: where the top begins, where it is left
+TOP_NEAR_V: Final = 0.01
+TOP_FAR_V: Final = 0.10
+INVERTER_OFF_V: Final = 0.3  # an inverter's own error, in V of the bank: it may end so much below the target
+HIGH_FOR_S: Final = 10.0
+LOW_FOR_S: Final = 60.0
 FULL_FOR_S = NOT_FULL_FOR_S = 60.0
-BALANCED_FOR_S = 15 * 60.0
-ABSORPTION_MAX_S = 2 * 3600.0
-REBULK_FOR_S = 60.0
-REBULK_FALL = 0.05  # of SoC since float began: a counter that is wrong does not begin a charge
-BLOCKED_FOR_S, CLEARED_FOR_S = 10.0, 30.0
-BREAK_S = 30.0  # nothing is known of a longer pause: what had to hold through it begins again
+BALANCED_FOR_S: Final = 15 * 60.0
+ABSORPTION_MAX_S: Final = 2 * 3600.0
+REBULK_FOR_S: Final = 60.0
+REBULK_FALL: Final = 0.05  # of SoC since float began: a counter that is wrong does not begin a charge
+BLOCKED_FOR_S: Final = 10.0
+CLEARED_FOR_S: Final = 30.0
+BREAK_S: Final = 30.0  # nothing is known of a longer pause: what had to hold through it begins again
 
 
 class Stage(StrEnum):
@@ -41,7 +45,7 @@ class Stage(StrEnum):
     HOLD = "hold"
 
 
-AT_TOP = frozenset({Stage.ABSORPTION, Stage.BALANCE, Stage.FLOAT})
+AT_TOP: Final = frozenset({Stage.ABSORPTION, Stage.BALANCE, Stage.FLOAT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

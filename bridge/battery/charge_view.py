@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
+from typing import Final
 
 from bridge.battery.charge_stages import Seen
 from bridge.battery.context import Pack
 from bridge.battery.facts import UNSEEN_CELL_V, Facts
 from bridge.battery.full import packs_full
 
-TAIL_C_RATE = 0.02  # less than this flows in: next to nothing
+TAIL_C_RATE: Final = 0.02  # less than this flows in: next to nothing
 
 
 class View:

@@ -13,20 +13,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import expm1, inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bridge.battery.timing import elapsed_s
 
-LOOP = 0.35  # gain times delay
-SLOPE_TAU_S = 4.5  # the same as a fifth of the difference once a second; so late is the slope itself
-ABOVE_V = 0.005  # the cell is led so far above the target, which the step on the wire takes away again
-DEAD_V, STEP_V = 0.003, 0.1
-RISE_V_PER_S = 0.02
-LEAD_MAX_V = 0.06  # a step of the current is no slope: what it adds at once does not go on
-CLIP_ABOVE_V = 0.02  # a cell that will be a step and so much above the target: what the bank has, at once
-CLIP_STEEP = 2.5  # and below that by so much for each volt further
-LAG_V = 0.2  # so far what is wanted may be ahead of what is published
-STEP_MAX_S = 3.0  # a longer pause earns no more rise than this
+LOOP: Final = 0.35  # gain times delay
+SLOPE_TAU_S: Final = 4.5  # the same as a fifth of the difference once a second; so late is the slope itself
+ABOVE_V: Final = 0.005  # the cell is led so far above the target, which the step on the wire takes away again
+DEAD_V: Final = 0.003
+STEP_V: Final = 0.1
+RISE_V_PER_S: Final = 0.02
+LEAD_MAX_V: Final = 0.06  # a step of the current is no slope: what it adds at once does not go on
+CLIP_ABOVE_V: Final = (
+    0.02  # a cell that will be a step and so much above the target: what the bank has, at once
+)
+CLIP_STEEP: Final = 2.5  # and below that by so much for each volt further
+LAG_V: Final = 0.2  # so far what is wanted may be ahead of what is published
+STEP_MAX_S: Final = 3.0  # a longer pause earns no more rise than this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bridge.battery.charge_stages import Marks, Stage, Stages
 from bridge.battery.charge_view import View
@@ -33,12 +33,12 @@ from bridge.model import (
 )
 
 CYCLE_S = FRAME_S = 1.0  # a decision, and its way to the inverter
-SINK_V_PER_S = 0.005  # of the bank, into float and hold
-HOLD_BELOW_V = 0.10  # per cell below the target, while charging is blocked (3.35 V for LFP)
-TAPER_LEAST_V = 0.01
-DAY_S = 86_400.0
-AWAY_MAX_S = 400 * DAY_S  # a longer absence is a clock that is wrong
-APART = AlarmCause(
+SINK_V_PER_S: Final = 0.005  # of the bank, into float and hold
+HOLD_BELOW_V: Final = 0.10  # per cell below the target, while charging is blocked (3.35 V for LFP)
+TAPER_LEAST_V: Final = 0.01
+DAY_S: Final = 86_400.0
+AWAY_MAX_S: Final = 400 * DAY_S  # a longer absence is a clock that is wrong
+APART: Final = AlarmCause(
     alarm=Alarm.CELL_IMBALANCE, severity=Severity.WARNING, text="the last charge ended with cells apart"
 )
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from bridge.battery.charge_stages import Stage
 from bridge.battery.charging import Charge
@@ -48,10 +49,12 @@ from bridge.model import (
     Wiring,
 )
 
-NOT_ITS_OWN = Charge(stage=Stage.BULK, full=False, full_charge_request=False, imbalance=False, constraints=())
+NOT_ITS_OWN: Final = Charge(
+    stage=Stage.BULK, full=False, full_charge_request=False, imbalance=False, constraints=()
+)
 """A group within a string is charged with its bank."""
 
-WORST_FIRST = (
+WORST_FIRST: Final = (
     PackState.UNKNOWN,
     PackState.QUARANTINE,
     PackState.LOST,

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from bridge.battery.facts import Facts
 
-EFFICIENCY = 0.995  # of charging
-GAP_S = 30.0  # samples further apart are not joined by a straight line
-CERTAIN_S = 10.0  # full or empty for so long is true
-EMPTY_C_RATE = 0.2  # more than this pulls a cell below its stop before it is empty
-DRIFT = 0.10
+EFFICIENCY: Final = 0.995  # of charging
+GAP_S: Final = 30.0  # samples further apart are not joined by a straight line
+CERTAIN_S: Final = 10.0  # full or empty for so long is true
+EMPTY_C_RATE: Final = 0.2  # more than this pulls a cell below its stop before it is empty
+DRIFT: Final = 0.10
 
 
 @dataclass(slots=True)

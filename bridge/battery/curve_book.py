@@ -8,14 +8,15 @@ heard, and can only narrow them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from bridge.battery.curves import at, capped, zero_outside
 from bridge.battery.tapers import Taper, Way, tapers
 from bridge.model import Curve, Limit, PackSettings, Ratings
 
-MARGIN = 0.08  # of a curve's width, to see what holds beyond its ends
-UNITS = {"temperature_c": "degC", "cell_v": "V", "mosfet_c": "degC", "soc_pct": "%"}
-TITLES = {
+MARGIN: Final = 0.08  # of a curve's width, to see what holds beyond its ends
+UNITS: Final = {"temperature_c": "degC", "cell_v": "V", "mosfet_c": "degC", "soc_pct": "%"}
+TITLES: Final = {
     "temperature_c": "cell temperature",
     "cell_v": ("highest cell", "lowest cell"),
     "mosfet_c": "switch temperature",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from bridge.model import Chemistry, Curve
 
@@ -21,7 +22,7 @@ class CurveSet:
     curves: Mapping[str, Curve]
 
 
-LFP_ONLY = frozenset({Chemistry.LFP})
+LFP_ONLY: Final = frozenset({Chemistry.LFP})
 
 CURVE_SETS: Mapping[str, CurveSet] = {
     "eve-lf280k": CurveSet(

@@ -14,16 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import fsum, inf
+from typing import Final
 
 from bridge.battery.context import Pack
 from bridge.battery.curves import MOSFET_TAPER
 from bridge.model import Alarm, AlarmCause, Constraint, Limit, Severity
 
-CONDUCTS_A, CONDUCTS_S = 10.0, 10.0
-BEARABLE = 0.4  # of the rating
-CALM, CALM_S = 0.5, 600.0  # less than half of what is too much for so long: the limit may rise ...
-RISE_PER_S = 0.01 / 60.0  # ... by so much of it
-CUT = 0.8
+CONDUCTS_A: Final = 10.0
+CONDUCTS_S: Final = 10.0
+BEARABLE: Final = 0.4  # of the rating
+# Less than half of what is too much for so long: the limit may rise ...
+CALM: Final = 0.5
+CALM_S: Final = 600.0
+RISE_PER_S: Final = 0.01 / 60.0  # ... by so much of it
+CUT: Final = 0.8
 
 
 class DiodeWatch:

@@ -16,15 +16,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import floor, inf, isfinite
+from typing import Final
 
 from bridge.model import Constraint, Decision, Limit
 
-TENTHS = 10  # of an ampere
-_ROUNDING = 1e-6  # of a tenth: floats that mean a whole number of them
-RESERVED = 0.25  # of the parts by use, dealt out equally: who carries nothing must be able to begin
-SHIFT_PER_S = 0.01  # how fast parts by use move: slower than any inverter follows
-STEP_MAX_S = 3.0
-CURRENTS = (Limit.CCL, Limit.DCL)
+TENTHS: Final = 10  # of an ampere
+_ROUNDING: Final = 1e-6  # of a tenth: floats that mean a whole number of them
+RESERVED: Final = 0.25  # of the parts by use, dealt out equally: who carries nothing must be able to begin
+SHIFT_PER_S: Final = 0.01  # how fast parts by use move: slower than any inverter follows
+STEP_MAX_S: Final = 3.0
+CURRENTS: Final = (Limit.CCL, Limit.DCL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

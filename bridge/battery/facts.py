@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import fsum, isfinite
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from bridge.battery.fixed import Fixed, fixed
 from bridge.battery.smoothing import Smoother
@@ -19,7 +19,7 @@ from bridge.model import Limit, PackInfo, PackSample, PackSettings, Ratings
 MeasuredCell = tuple[float, str, int]
 """A cell that was measured: V, its pack, its number from 1."""
 
-UNSEEN_CELL_V = 0.05  # how far the extreme cells of a pack without cell voltages may be from its mean
+UNSEEN_CELL_V: Final = 0.05  # how far the extreme cells of a pack without cell voltages may be from its mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

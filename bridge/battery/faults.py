@@ -12,18 +12,20 @@ reading from a dying probe so costs a moment, not the night.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from bridge.battery.facts import Facts
 from bridge.model import Alarm, AlarmCause, Constraint, Limit, Severity
 
-CELL_HOT_C = 65.0
-MOSFET_HOT_C = 100.0
-AGAINST_SWITCH_A, AGAINST_SWITCH_S = 2.0, 5.0
-LATCH_SAMPLES = 2
+CELL_HOT_C: Final = 65.0
+MOSFET_HOT_C: Final = 100.0
+AGAINST_SWITCH_A: Final = 2.0
+AGAINST_SWITCH_S: Final = 5.0
+LATCH_SAMPLES: Final = 2
 Fault = tuple[Alarm, str]
 """A kind, and its text."""
 
-UNREADABLE = "an earlier run had latched a fault, and what it kept of it cannot be read"
+UNREADABLE: Final = "an earlier run had latched a fault, and what it kept of it cannot be read"
 
 
 def fault(facts: Facts) -> Fault | None:

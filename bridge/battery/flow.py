@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import exp, fsum, inf
+from typing import Final
 
 from bridge.battery.alignment import Aligner, Point, Snapshot
 from bridge.battery.shares import Circuit, Shares
 from bridge.model import PackSettings
 
-CIRCULATING_TAU_S = 5.0
-RESTLESS_A, RESTLESS_RATIO = 10.0, 0.05  # of the rating: more than this moves only while the load steps,
-RESTLESS_S = 15.0  # which is a bad time to see what circulates, unless it has been so for this long
+CIRCULATING_TAU_S: Final = 5.0
+# Of the rating: more than this moves only while the load steps,
+RESTLESS_A: Final = 10.0
+RESTLESS_RATIO: Final = 0.05
+RESTLESS_S: Final = 15.0  # which is a bad time to see what circulates, unless it has been so for this long
 
 
 class Flow:

@@ -9,12 +9,13 @@ below the usual one the line is as much lower.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from bridge.battery.chemistry import preset
 from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
 
-RISE_C_RATE = 0.05  # the current at which the line is `full_rise_v` higher
+RISE_C_RATE: Final = 0.05  # the current at which the line is `full_rise_v` higher
 
 
 def pack_full(facts: Facts | None) -> bool:

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import fsum
+from typing import Final
 
 from bridge.battery.context import Pack
 from bridge.battery.membership import both_off
 from bridge.battery.shares import prior_s
 from bridge.model import Alarm, AlarmCause, PackState, Severity
 
-SOC_APART = 0.20
-SURGE = 0.5  # of what a pack may carry: so much may flow in the moment in which it is connected
-REST_A, REST_C_RATE = 2.0, 0.02  # who carries less, the greater of the two, is at rest
+SOC_APART: Final = 0.20
+SURGE: Final = 0.5  # of what a pack may carry: so much may flow in the moment in which it is connected
+# Who carries less, the greater of the two, is at rest
+REST_A: Final = 2.0
+REST_C_RATE: Final = 0.02
 
 
 def apart_v(pack: Pack, packs: Sequence[Pack]) -> float | None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import Final
 
 from bridge.battery.chemistry import preset
 from bridge.errors import ConfigError
 from bridge.model import Constraint, Limit, PackSettings
 
-TTL_MAX_S = 24 * 3600.0
-MOST = 32  # leases at a time: what asks for more is broken
-MOST_A = 2000.0
-LEASABLE = (Limit.CCL, Limit.DCL, Limit.CVL)
+TTL_MAX_S: Final = 24 * 3600.0
+MOST: Final = 32  # leases at a time: what asks for more is broken
+MOST_A: Final = 2000.0
+LEASABLE: Final = (Limit.CCL, Limit.DCL, Limit.CVL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import fsum, inf
+from typing import Final
 
 from bridge.battery.context import Pack
 from bridge.battery.membership import Standing
@@ -28,15 +29,15 @@ from bridge.battery.timing import fresh_s
 from bridge.errors import ConfigError, did_you_mean
 from bridge.model import Constraint, Limit, Member, PackState
 
-QUIET_A = 1.0  # boards measure no finer
-BANK_QUIET_A = 5.0  # of all packs together: what an inverter consumes itself
-EVENING_C_RATE = 0.05  # what unlike packs push through each other; a switch that opens breaks some mV
-QUIET_S = 5.0
-SOON_S = 60.0  # a pack that speaks again within this was not away
-TTL_MAX_S = 24 * 3600.0
+QUIET_A: Final = 1.0  # boards measure no finer
+BANK_QUIET_A: Final = 5.0  # of all packs together: what an inverter consumes itself
+EVENING_C_RATE: Final = 0.05  # what unlike packs push through each other; a switch that opens breaks some mV
+QUIET_S: Final = 5.0
+SOON_S: Final = 60.0  # a pack that speaks again within this was not away
+TTL_MAX_S: Final = 24 * 3600.0
 
-_SPEAKS = frozenset({PackState.JOINING, PackState.ACTIVE, PackState.QUARANTINE})
-_SILENT = frozenset({PackState.STALE, PackState.LOST, PackState.UNKNOWN})
+_SPEAKS: Final = frozenset({PackState.JOINING, PackState.ACTIVE, PackState.QUARANTINE})
+_SILENT: Final = frozenset({PackState.STALE, PackState.LOST, PackState.UNKNOWN})
 
 
 class Phase(StrEnum):

@@ -23,15 +23,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bridge.battery.plausibility import Verdict
 from bridge.battery.timing import fresh_s
 from bridge.model import Member, PackInfo, PackSample, PackSettings, PackState
 
-CONFIRM_SAMPLES = 3
-DISTRUST_SAMPLES = 3
-QUARANTINE_S = 60.0
+CONFIRM_SAMPLES: Final = 3
+DISTRUST_SAMPLES: Final = 3
+QUARANTINE_S: Final = 60.0
 
 
 class Standing(NamedTuple):

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import fsum
+from typing import Final
 
 from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
 from bridge.battery.membership import both_off
 from bridge.model import Bank, PackSample, PackSettings
 
-HOT_C, COLD_C = 40.0, 10.0  # beyond these the extreme is shown, not the mean
-HYSTERESIS_C = 2.0
-NO_CELL = (None, None, None)
+# Beyond these the extreme is shown, not the mean
+HOT_C: Final = 40.0
+COLD_C: Final = 10.0
+HYSTERESIS_C: Final = 2.0
+NO_CELL: Final = (None, None, None)
 
 
 def bus_voltage(packs: Sequence[Pack]) -> float | None:

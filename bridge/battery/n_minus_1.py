@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import exp, fsum
+from typing import Final
 
 from bridge.battery.anchor import Part
 from bridge.battery.context import Context, Pack
@@ -23,9 +24,11 @@ from bridge.battery.fixed import UNKNOWN_FAST, UNKNOWN_OCP
 from bridge.battery.silence import branch
 from bridge.model import BankSettings, Constraint, Limit
 
-BELOW_TRIP = 0.97  # of a current at which a BMS opens: its sensor's error
-SPARE_S = 1.0
-CYCLE_S, FRAME_S = 1.0, 1.0  # of the gateway: until it decides, until the inverter is told
+BELOW_TRIP: Final = 0.97  # of a current at which a BMS opens: its sensor's error
+SPARE_S: Final = 1.0
+# Of the gateway: until it decides, until the inverter is told
+CYCLE_S: Final = 1.0
+FRAME_S: Final = 1.0
 
 
 def n_minus_1(context: Context) -> Iterable[Constraint]:

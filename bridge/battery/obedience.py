@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bridge.battery.context import Context, Pack
 from bridge.battery.leases import floor_v
@@ -31,19 +31,27 @@ from bridge.model import (
     Severity,
 )
 
-MARGIN, MARGIN_A = 1.1, 5.0  # of the limit, and on top of it
-MARGIN_CELL_V = 0.03  # above CVL, per cell: two instruments differ by a few tenths of a volt in 50
-REACTION_S = 5.0  # an inverter is judged by the highest limit of so long a time at least
-LASTS_S = 10.0  # with REACTION_S: 15 s from a limit that falls to the answer
-ALARM_S = 60.0
-STEP_V, STEP_S = 0.2, 10.0  # down, of a bank of 16 cells in series or fewer; of a taller one as much more
-STEP_CELLS = 16
-RECOVER_AFTER_S, RECOVER_STEP_S = 60.0, 60.0  # and up again
-PAUSE_S, PAUSE_MAX_S = 60.0, 3600.0  # how long discharging stays off; doubled when it happens again
-LOOK_S = 3.0  # a longer pause between two looks counts as no more
+# Of the limit, and on top of it
+MARGIN: Final = 1.1
+MARGIN_A: Final = 5.0
+MARGIN_CELL_V: Final = 0.03  # above CVL, per cell: two instruments differ by a few tenths of a volt in 50
+REACTION_S: Final = 5.0  # an inverter is judged by the highest limit of so long a time at least
+LASTS_S: Final = 10.0  # with REACTION_S: 15 s from a limit that falls to the answer
+ALARM_S: Final = 60.0
+# Down, of a bank of 16 cells in series or fewer; of a taller one as much more
+STEP_V: Final = 0.2
+STEP_S: Final = 10.0
+STEP_CELLS: Final = 16
+# And up again
+RECOVER_AFTER_S: Final = 60.0
+RECOVER_STEP_S: Final = 60.0
+# How long discharging stays off; doubled when it happens again
+PAUSE_S: Final = 60.0
+PAUSE_MAX_S: Final = 3600.0
+LOOK_S: Final = 3.0  # a longer pause between two looks counts as no more
 
 
-JUDGED = (Limit.CCL, Limit.DCL, Limit.CVL)
+JUDGED: Final = (Limit.CCL, Limit.DCL, Limit.CVL)
 
 
 class _Told(NamedTuple):

@@ -11,20 +11,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bridge.model import Alarm, AlarmCause, Constraint, Limit, Severity
 
 if TYPE_CHECKING:
     from bridge.battery.context import Pack
 
-OVER, OVER_A = 1.05, 1.0  # of the limit, and what a sensor adds
-SAMPLES = 2
-DERATE, DERATE_MIN = 0.9, 0.5
-CLEAN_S = 600.0
-RECOVERY_PER_S = 0.01 / 60
-REACTION_S = 10.0  # the slowest inverter is given this long to follow
-WARN_S = 60.0
+# Of the limit, and what a sensor adds
+OVER: Final = 1.05
+OVER_A: Final = 1.0
+SAMPLES: Final = 2
+DERATE: Final = 0.9
+DERATE_MIN: Final = 0.5
+CLEAN_S: Final = 600.0
+RECOVERY_PER_S: Final = 0.01 / 60
+REACTION_S: Final = 10.0  # the slowest inverter is given this long to follow
+WARN_S: Final = 60.0
 
 ALARMS: Mapping[Limit, Alarm] = {
     Limit.CCL: Alarm.CHARGE_OVERCURRENT,

@@ -10,6 +10,7 @@ never more: the rules say so one by one. A pack that is well costs every rule a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from bridge.battery.facts import Facts
 from bridge.battery.fixed import PackLimits, sorted_limits
@@ -24,8 +25,8 @@ from bridge.model import Constraint, Limit
 
 __all__ = ("PACK_RULES", "PackLimits", "PackRule", "pack_limits")
 
-CELL_RESISTANCE_OHM_AH = 0.07  # a cell's resistance times its capacity: 0.25 mohm at 280 Ah
-SAG_MAX_V = 0.10  # no more than this of a cell's sag is put down to its resistance
+CELL_RESISTANCE_OHM_AH: Final = 0.07  # a cell's resistance times its capacity: 0.25 mohm at 280 Ah
+SAG_MAX_V: Final = 0.10  # no more than this of a cell's sag is put down to its resistance
 
 PackRule = Callable[[Facts], Iterable[Constraint]]
 

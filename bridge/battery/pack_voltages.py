@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import inf
+from typing import Final
 
 from bridge.battery.chemistry import preset
 from bridge.battery.facts import Facts
 from bridge.battery.known import value_or
 from bridge.model import Constraint, Limit, PackSettings
 
-BMS_TRIP_MARGIN_V = 0.05  # per cell, between what we ask for and where the BMS trips
-CLIP_ABOVE_V = 0.05  # a cell so far above the charge target lowers the charge voltage at once
-NO_CELLS_BELOW_V = 0.05  # per cell, for packs whose cells nobody sees (3.40 V for LFP)
+BMS_TRIP_MARGIN_V: Final = 0.05  # per cell, between what we ask for and where the BMS trips
+CLIP_ABOVE_V: Final = 0.05  # a cell so far above the charge target lowers the charge voltage at once
+NO_CELLS_BELOW_V: Final = 0.05  # per cell, for packs whose cells nobody sees (3.40 V for LFP)
 
 
 def bms_charge_voltage(facts: Facts) -> Iterable[Constraint]:

@@ -17,22 +17,24 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from math import inf
+from typing import Final
 
 from bridge.battery.cell_check import CELL_HIGH_V, CellCheck
 from bridge.battery.rejections import Findings, Rejection
 from bridge.battery.timing import fresh_s
 from bridge.model import PackSample, PackSettings
 
-TEMPERATURE_LOW_C, TEMPERATURE_HIGH_C = -40.0, 120.0
-STEP_A = 20.0  # a change of current from which on cell voltages may jump
-FROZEN_AFTER = 20  # identical samples in a row ...
-FROZEN_CURRENT_A = 5.0  # ... while more than this flows: nobody measures any more
-OVERCURRENT_FACTOR = (
+TEMPERATURE_LOW_C: Final = -40.0
+TEMPERATURE_HIGH_C: Final = 120.0
+STEP_A: Final = 20.0  # a change of current from which on cell voltages may jump
+FROZEN_AFTER: Final = 20  # identical samples in a row ...
+FROZEN_CURRENT_A: Final = 5.0  # ... while more than this flows: nobody measures any more
+OVERCURRENT_FACTOR: Final = (
     1.5 * 3.0
 )  # boards trip at once at 2 to 3 times their rating; half as much again is noise
-FLOAT_MAX = sys.float_info.max
-MOSFET = -1  # the key of this probe; the cells' are 0, 1, ...
-CLOCK_TOLERANCE_S = 1.0  # a sample from further ahead than this has no usable time
+FLOAT_MAX: Final = sys.float_info.max
+MOSFET: Final = -1  # the key of this probe; the cells' are 0, 1, ...
+CLOCK_TOLERANCE_S: Final = 1.0  # a sample from further ahead than this has no usable time
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
+from typing import Final
 
 
 class Rejection(StrEnum):
@@ -24,7 +25,7 @@ class Rejection(StrEnum):
     CAPACITY_RANGE = "capacity_range"
 
 
-DISTRUST = frozenset(
+DISTRUST: Final = frozenset(
     {
         Rejection.VOLTAGE_RANGE,
         Rejection.CURRENT_RANGE,

@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
+from typing import Final
 
 from bridge.battery.context import Context, Pack
 from bridge.battery.n_minus_1 import n_minus_1
 from bridge.battery.silence import branch, flat_top_v
 from bridge.model import Constraint, Limit, PackSettings, PackState
 
-BLIND_BELOW_V = 0.10  # per cell, when not even the bus voltage was ever known (3.35 V for LFP)
-HARD_STOPS = frozenset({"cell_high", "cell_low", "cells_unreadable", "temperature"})
-RECOVERY_A = 10.0
-RECOVERY_DISCHARGE_RATIO = 0.1  # of the rating
-RECOVERY_CHARGE_C_RATE = 0.05
+BLIND_BELOW_V: Final = 0.10  # per cell, when not even the bus voltage was ever known (3.35 V for LFP)
+HARD_STOPS: Final = frozenset({"cell_high", "cell_low", "cells_unreadable", "temperature"})
+RECOVERY_A: Final = 10.0
+RECOVERY_DISCHARGE_RATIO: Final = 0.1  # of the rating
+RECOVERY_CHARGE_C_RATE: Final = 0.05
 
-LIMITS = tuple(Limit)
+LIMITS: Final = tuple(Limit)
 
 Rule = Callable[[Context], Iterable[Constraint]]
 _value = attrgetter("value")

@@ -10,15 +10,18 @@ because inverters hunt around zero.
 from __future__ import annotations
 
 from math import ceil, floor, inf, isfinite
+from typing import Final
 
 from bridge.battery.timing import elapsed_s
 
-QUANTUM = 0.1  # A and V
-STEP_MAX_S = 3.0  # a longer pause between two decisions earns no more rise than this
-ZERO_BELOW, NONZERO_ABOVE = 0.005, 0.015  # of the rating
-DROP = 0.005  # of the rating: a target that falls by more is bad news, also above the level
-VOLTAGE_RISE_V_PER_S = 0.02
-_ROUNDING = 1e-6  # of a quantum: floats that mean a multiple of it stay where they are
+QUANTUM: Final = 0.1  # A and V
+STEP_MAX_S: Final = 3.0  # a longer pause between two decisions earns no more rise than this
+# Of the rating
+ZERO_BELOW: Final = 0.005
+NONZERO_ABOVE: Final = 0.015
+DROP: Final = 0.005  # of the rating: a target that falls by more is bad news, also above the level
+VOLTAGE_RISE_V_PER_S: Final = 0.02
+_ROUNDING: Final = 1e-6  # of a quantum: floats that mean a multiple of it stay where they are
 
 
 def floor_to_quantum(value: float) -> float:

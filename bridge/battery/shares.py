@@ -20,24 +20,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum, isfinite, sqrt
+from typing import Final
 
 from bridge.battery.alignment import Snapshot
 from bridge.battery.pack_rules import CELL_RESISTANCE_OHM_AH
 from bridge.model import PackSettings
 
-MARGIN_MIN, MARGIN_PRIOR, MARGIN_MAX = 0.02, 0.35, 0.5
-PRIOR_STEP = 0.05  # of the rating: the step whose weight the prior has
-STEP_MIN_A, STEP_RATIO = 5.0, 0.04  # smaller steps, of the rating too, teach nothing
-NOISE_A, NOISE_RATIO_MAX = 7.0, 0.15  # nor do those that the noise of n sensors explains, 7 A * sqrt(n)
-FULL_STEP = 0.2  # of the rating: from here on a step's residual says all about the share's error
-CALM = 0.2  # of the step: as much may still be moving before and after it
-FAST_S = 8.0  # steps within this time count in full
-WAIT_S = 30.0  # a step that takes longer is none
-FORGET = 0.95
-FOLLOW = 0.3  # how fast the error follows its residuals
-CONDUCTANCE_MIN = 0.02  # of the prior
-SHARE_MIN = 0.05  # an error counts relative to no smaller share
-RELOADED = 0.25  # the weight of what was learned before a restart
+MARGIN_MIN: Final = 0.02
+MARGIN_PRIOR: Final = 0.35
+MARGIN_MAX: Final = 0.5
+PRIOR_STEP: Final = 0.05  # of the rating: the step whose weight the prior has
+# Smaller steps, of the rating too, teach nothing
+STEP_MIN_A: Final = 5.0
+STEP_RATIO: Final = 0.04
+# Nor do those that the noise of n sensors explains, 7 A * sqrt(n)
+NOISE_A: Final = 7.0
+NOISE_RATIO_MAX: Final = 0.15
+FULL_STEP: Final = 0.2  # of the rating: from here on a step's residual says all about the share's error
+CALM: Final = 0.2  # of the step: as much may still be moving before and after it
+FAST_S: Final = 8.0  # steps within this time count in full
+WAIT_S: Final = 30.0  # a step that takes longer is none
+FORGET: Final = 0.95
+FOLLOW: Final = 0.3  # how fast the error follows its residuals
+CONDUCTANCE_MIN: Final = 0.02  # of the prior
+SHARE_MIN: Final = 0.05  # an error counts relative to no smaller share
+RELOADED: Final = 0.25  # the weight of what was learned before a restart
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import fsum, inf
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from bridge.battery.alignment import Point
 from bridge.battery.anchor import Cold, Part, anchored_a
@@ -27,8 +27,10 @@ from bridge.model import AlarmCause, Constraint, Limit, PackSettings, PackState
 if TYPE_CHECKING:
     from bridge.battery.context import Pack
 
-SENSOR_A, SENSOR_RATIO = 0.3, 0.005  # what a current sensor may be wrong by, of the rating too
-TELLING_A = 2.0  # a circulating current of less is not worth a word
+# What a current sensor may be wrong by, of the rating too
+SENSOR_A: Final = 0.3
+SENSOR_RATIO: Final = 0.005
+TELLING_A: Final = 2.0  # a circulating current of less is not worth a word
 
 
 class Branch(NamedTuple):

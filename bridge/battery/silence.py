@@ -18,6 +18,8 @@ A pack never heard at all may be charged and discharged at 0.1 C, judged by the 
 
 from __future__ import annotations
 
+from typing import Final
+
 from bridge.battery.chemistry import preset
 from bridge.battery.context import Context, Pack
 from bridge.battery.facts import Facts
@@ -25,10 +27,10 @@ from bridge.battery.sharing import Branch
 from bridge.battery.timing import fresh_s
 from bridge.model import Constraint, Limit, PackSettings, PackState
 
-HOLD_S = 30 * 60.0
-HOLD_C_RATE = 0.2
-UNSEEN_C_RATE = 0.1
-MILD_C = (10.0, 45.0)
+HOLD_S: Final = 30 * 60.0
+HOLD_C_RATE: Final = 0.2
+UNSEEN_C_RATE: Final = 0.1
+MILD_C: Final = (10.0, 45.0)
 
 
 def conducts(pack: Pack, on_pack_lost: str) -> bool:

@@ -15,17 +15,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
 from bridge.model import Alarm, AlarmCause, Severity
 
-TELLING_A, TELLING_RATIO = 5.0, 0.04  # the least current, and share of the rating, whose loss says anything
-GONE = 0.2  # of what it was: no more than this is left
-TAKEN_OVER = 0.5  # of what is gone: the others carry at least so much more
-CONFIRM_SAMPLES = 2
-REMEMBERED = 4  # samples
-SILENT_S = 10.0  # others that were silent for so long before cannot have taken anything over
+# The least current, and share of the rating, whose loss says anything
+TELLING_A: Final = 5.0
+TELLING_RATIO: Final = 0.04
+GONE: Final = 0.2  # of what it was: no more than this is left
+TAKEN_OVER: Final = 0.5  # of what is gone: the others carry at least so much more
+CONFIRM_SAMPLES: Final = 2
+REMEMBERED: Final = 4  # samples
+SILENT_S: Final = 10.0  # others that were silent for so long before cannot have taken anything over
 
 
 @dataclass(slots=True)

@@ -8,11 +8,12 @@ fall through freezing. Time constant and jump as in Sleeper85/esphome-yambms, Au
 from __future__ import annotations
 
 from math import exp
+from typing import Final
 
-TAU_S = 60.0
-JUMP_K = 5.0
-SETTLED_K = 0.05  # closer than this, the two are one
-FREEZING_C = 0.0
+TAU_S: Final = 60.0
+JUMP_K: Final = 5.0
+SETTLED_K: Final = 0.05  # closer than this, the two are one
+FREEZING_C: Final = 0.0
 
 
 class Smoother:

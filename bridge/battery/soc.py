@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import fsum, inf
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bridge.battery.context import Pack
 from bridge.battery.coulombs import Counter, restored, saved
@@ -23,11 +23,16 @@ from bridge.battery.full import pack_full
 from bridge.battery.timing import elapsed_s
 from bridge.model import Alarm, AlarmCause, BankSettings, PackSettings, Severity
 
-FOLLOW_PER_S = 0.01  # while the packs stay the same
-STEP_MAX_S = 3.0
-LOW_BEGINS, LOW_ENDS = 0.15, 0.05  # of the lowest pack: from where on, and where only it counts
-ALMOST_FULL, ALMOST_EMPTY = 0.99, 0.01
-STOPPED_ABOVE, STOPPED_SHOWS = 0.10, 0.05  # a stop by voltage above so much charge is a contradiction
+FOLLOW_PER_S: Final = 0.01  # while the packs stay the same
+STEP_MAX_S: Final = 3.0
+# Of the lowest pack: from where on, and where only it counts
+LOW_BEGINS: Final = 0.15
+LOW_ENDS: Final = 0.05
+ALMOST_FULL: Final = 0.99
+ALMOST_EMPTY: Final = 0.01
+# A stop by voltage above so much charge is a contradiction
+STOPPED_ABOVE: Final = 0.10
+STOPPED_SHOWS: Final = 0.05
 
 
 class StateOfCharge:

@@ -7,12 +7,16 @@ while the load hides it, the last verdict stands.
 
 from __future__ import annotations
 
+from typing import Final
+
 from bridge.battery.chemistry import preset
 from bridge.battery.facts import Facts
 from bridge.model import Alarm, AlarmCause, PackSettings, Severity
 
-REST_C_RATE, REST_S = 0.02, 60.0  # less than this for so long is rest
-RELEASE = 0.75  # of the threshold: apart no more
+# Less than this for so long is rest
+REST_C_RATE: Final = 0.02
+REST_S: Final = 60.0
+RELEASE: Final = 0.75  # of the threshold: apart no more
 
 
 class Spread:

@@ -11,14 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import fsum, inf
 from statistics import median
+from typing import Final
 
 from bridge.battery.context import Pack
 from bridge.model import NO_ALARMS, Alarm, AlarmCause, PackSettings, Severity
 
-MISMATCH_A, MISMATCH_RATIO, MISMATCH_S = 2.0, 0.03, 10.0
-IMBALANCE_V = 0.025  # per cell, from the mean: 0.1 V of a pack of four cells
-IMBALANCE_SOC = 0.05
-REST_C_RATE, REST_S = 0.02, 60.0
+MISMATCH_A: Final = 2.0
+MISMATCH_RATIO: Final = 0.03
+MISMATCH_S: Final = 10.0
+IMBALANCE_V: Final = 0.025  # per cell, from the mean: 0.1 V of a pack of four cells
+IMBALANCE_SOC: Final = 0.05
+REST_C_RATE: Final = 0.02
+REST_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)

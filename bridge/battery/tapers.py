@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from bridge.battery.chemistry import preset
 from bridge.battery.curves import MOSFET_TAPER, at, plateau, scaled
 from bridge.battery.known import value_or
 from bridge.model import Curve, Limit, NamedCurve, PackSettings, Ratings
 
-BEFORE_TRIP_V = 0.02  # a cell so close to its BMS's trip carries nothing
-CHARGE_RELEASE_V = 0.10  # below the charge stop: charging may be thought of again
-DISCHARGE_RELEASE_V = 0.15  # above the discharge stop: so may discharging
-UNKNOWN_TEMPERATURE_C_RATE = 0.1
+BEFORE_TRIP_V: Final = 0.02  # a cell so close to its BMS's trip carries nothing
+CHARGE_RELEASE_V: Final = 0.10  # below the charge stop: charging may be thought of again
+DISCHARGE_RELEASE_V: Final = 0.15  # above the discharge stop: so may discharging
+UNKNOWN_TEMPERATURE_C_RATE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)

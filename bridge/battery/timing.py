@@ -5,11 +5,12 @@ several modules must agree on it.
 from __future__ import annotations
 
 from math import inf
+from typing import Final
 
 from bridge.model import PackSettings
 
-FRESH_MIN_S = 5.0
-FRESH_PERIODS = 3.0
+FRESH_MIN_S: Final = 5.0
+FRESH_PERIODS: Final = 3.0
 
 
 def fresh_s(settings: PackSettings) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import inf
+from typing import Final
 
 from bridge.battery import imbalance
 from bridge.battery.context import Pack
@@ -18,7 +19,7 @@ from bridge.battery.silent_trip import SilentTrips
 from bridge.battery.spread import Spread
 from bridge.model import AlarmCause, BankSettings, Constraint, Limit, PackSettings
 
-LOOK_EVERY_S = 1.0  # at how the packs fit together, which takes longer the more there are
+LOOK_EVERY_S: Final = 1.0  # at how the packs fit together, which takes longer the more there are
 
 
 class Watch:
