@@ -1,10 +1,11 @@
 """What a decision costs, for 1 to 256 packs of 16 cells, and where its time goes.
 
 Run by hand: `python -m benchmarks.aggregator [--json] [--plain] [--profile]`. A wheel carries this code
-compiled, a checkout does not: both are measured, after the half minute that compiling takes. Times are of
-this process alone, but a machine is as fast as it is at that moment, so each figure stands beside a plain
-loop over the same cells, measured in the same turn: the ratio is what can be compared between machines.
-Whether cost grows linearly is the slope of its logarithm over that of the number of packs: 1 is linear.
+compiled, a checkout does not: both are measured, the wheel's first, after the half minute that compiling
+takes. Times are of this process alone, but a machine is as fast as it is at that moment, so each figure
+stands beside a plain loop over the same cells, measured in the same turn: the ratio is what can be compared
+between machines. Whether cost grows linearly is the slope of its logarithm over that of the number of packs:
+1 is linear.
 
 Every decision is made a second after the last, and all packs have been heard anew: nothing of it could
 have been kept. The bank is in order, and its inverter obeys; one that does not costs a little more.
@@ -239,14 +240,13 @@ def main() -> None:
         for packs in (1, 16):
             profiled(packs)
         return
+    if not options.plain:
+        as_in_a_wheel([f"--most={options.most}", *(["--json"] if options.json else [])])
     costs = [measured(packs) for packs in SIZES if packs <= options.most]
     if options.json:
         print(json.dumps(report(costs)))
     else:
         Console(width=110).print(shown(costs), highlight=False)
-    if not options.plain:
-        sys.stdout.flush()
-        as_in_a_wheel([f"--most={options.most}", *(["--json"] if options.json else [])])
 
 
 if __name__ == "__main__":
