@@ -336,7 +336,7 @@ class _Known:
             member,
             heard,
             trusted,
-            standing.certainty,
+            0.0 if self._facts is not None and self._facts.may_be_closed else standing.certainty,
             standing.counts,
             self._facts,
             self._limits,

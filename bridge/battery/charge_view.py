@@ -1,8 +1,8 @@
 """The packs as a charge sees them: the highest cell, and whether the bank is full, idle or blocked.
 
-Only packs whose charge switch is closed have a highest cell here: what no charge reaches must not keep
-the others from theirs. A pack that fell silent keeps its cells as they were; unless the user takes it to
-be off the bus, losing it must not raise anything.
+Only packs whose charge switch is, or may be, closed have a highest cell here: what no charge reaches must
+not keep the others from theirs. A pack that fell silent keeps its cells as they were; unless the user takes
+it to be off the bus, losing it must not raise anything.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class View:
             facts = pack.facts
             if facts is None or (excludes and not pack.trusted):
                 continue
-            if facts.charge_switch_on is not False:
+            if facts.sample.charge_fet_on is not False:
                 self._compare(facts, trusted=pack.trusted)
                 if self.blocked and pack.heard:
                     self.blocked = not _may_charge(pack)

@@ -152,7 +152,8 @@ class _Series:
             sample = series_sample(children, known, found.current_a, found.alarms)
             seen_v = sum_of_all([one.voltage_seen_v for one in known])
             facts = facts_of(own, self._fixed, sample, known, seen_v)
-            facts = replace(facts, ratings=trips_of_string(known))
+            closed = facts.open_switch and all(not one.open_switch or one.may_be_closed for one in known)
+            facts = replace(facts, ratings=trips_of_string(known), may_be_closed=closed)
         return Pack(
             _member(own, _worst(children), children, facts),
             heard=all(child.heard for child in children),
@@ -217,6 +218,8 @@ class _Group:
             seen_v = cautious_voltage(children, volts, excludes=excludes)
             sample = group_sample(children, speak, volts)
             facts = facts_of(self._own, self._fixed, sample, restrict, seen_v)
+            if facts.open_switch and any(one.may_be_closed for one in known):
+                facts = replace(facts, may_be_closed=True)
         return Pack(
             _member(self._own, _best(children), children, facts),
             heard=any(child.heard for child in children),

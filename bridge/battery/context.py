@@ -42,10 +42,16 @@ class Pack(NamedTuple):
     @property
     def open_switch(self) -> bool:
         """Whether it has said that a switch is off. Such a pack conducts, if at all, through a body diode:
-        it is not part of the parallel circuit in either direction.
+        it is not part of the parallel circuit in either direction, unless it `may_be_closed`.
         """
         facts = self.facts
         return facts is not None and facts.open_switch
+
+    @property
+    def may_be_closed(self) -> bool:
+        """Whether it has said that a switch is off and says nothing of its switches any more."""
+        facts = self.facts
+        return facts is not None and facts.may_be_closed
 
 
 class Context(NamedTuple):

@@ -26,15 +26,16 @@ UNSEEN_CELL_V: Final = 0.05  # how far the extreme cells of a pack without cell 
 class Facts:
     """One pack's last trusted sample, digested.
 
-    cell_max_v, cell_min_v: extremes of the readable cells; of a pack that never gave cells, its mean
-    with a margin. cell_max_index, cell_min_index: 1-based, None where derived; highest, lowest: these
-    cells with their numbers, None where derived. cells_readable: every cell was read; cells_derived: it never
-    gave any. temperature extremes include the last readings of probes that no longer answer;
-    temperature_slow_*: the same, smoothed; temperature_mean_c: of those that answer; temperature_readable: at
-    least one does. fixed: the pack's curves, and what holds whatever is measured. mosfet_temperature_c,
-    charge_switch_on, discharge_switch_on: as said last; open_switch: one of them is off. reported: the BMS's
-    own limits. voltage_v: measured, or the sum of the cells; voltage_seen_v: the same, or what it was last.
-    charge_stopped, discharge_stopped: a cell reached the hard stop and is not clearly back.
+    cell_max_v, cell_min_v: extremes of the readable cells; of a pack that never gave cells, its mean with a
+    margin. cell_max_index, cell_min_index: 1-based, None where derived; highest, lowest: these cells with
+    their numbers, None where derived. cells_readable: every cell was read; cells_derived: it never gave any.
+    temperature extremes include the last readings of probes that no longer answer; temperature_slow_*: the
+    same, smoothed; temperature_mean_c: of those that answer; temperature_readable: at least one does. fixed:
+    the pack's curves, and what holds whatever is measured. mosfet_temperature_c, charge_switch_on,
+    discharge_switch_on: as said last; open_switch: one of them is off; may_be_closed: that is no longer said
+    of it, nor of the other one. reported: the BMS's own limits. voltage_v: measured, or the sum of the cells;
+    voltage_seen_v: the same, or what it was last. charge_stopped, discharge_stopped: a cell reached the hard
+    stop and is not clearly back.
     """
 
     settings: PackSettings
@@ -61,6 +62,7 @@ class Facts:
     charge_switch_on: bool | None
     discharge_switch_on: bool | None
     open_switch: bool
+    may_be_closed: bool
     charge_stopped: bool
     discharge_stopped: bool
     reported: dict[Limit, float] = field(default_factory=dict)
@@ -122,6 +124,8 @@ class Memory:
         self._mosfet_c = _said(sample.mosfet_temperature_c, self._mosfet_c)
         self._charge_on = _said(sample.charge_fet_on, self._charge_on)
         self._discharge_on = _said(sample.discharge_fet_on, self._discharge_on)
+        is_open = self._charge_on is False or self._discharge_on is False
+        said_open = sample.charge_fet_on is False or sample.discharge_fet_on is False
         return Facts(
             settings=self._settings,
             sample=sample,
@@ -146,7 +150,8 @@ class Memory:
             mosfet_temperature_c=self._mosfet_c,
             charge_switch_on=self._charge_on,
             discharge_switch_on=self._discharge_on,
-            open_switch=self._charge_on is False or self._discharge_on is False,
+            open_switch=is_open,
+            may_be_closed=is_open and not said_open,
             charge_stopped=self._charge_stopped,
             discharge_stopped=self._discharge_stopped,
             reported=dict(self._reported),

@@ -117,6 +117,7 @@ def facts_of(
         charge_switch_on=sample.charge_fet_on,
         discharge_switch_on=sample.discharge_fet_on,
         open_switch=sample.charge_fet_on is False or sample.discharge_fet_on is False,
+        may_be_closed=False,
         charge_stopped=any(one.charge_stopped for one in facts),
         discharge_stopped=any(one.discharge_stopped for one in facts),
     )

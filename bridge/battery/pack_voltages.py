@@ -43,9 +43,11 @@ def bms_discharge_voltage(facts: Facts) -> Iterable[Constraint]:
 
 
 def cell_above_target(facts: Facts) -> Iterable[Constraint]:
-    """A cell far above the target: ask for less than the pack has, because not every charger obeys CCL."""
+    """A cell far above the target: ask for less than the pack has, because not every charger obeys CCL. A
+    charge switch that was off, of which nothing is said any more, may be closed.
+    """
     own, cell_v = facts.settings, facts.cell_max_v
-    if cell_v is None or facts.charge_switch_on is False:
+    if cell_v is None or facts.sample.charge_fet_on is False:
         return
     above_v = cell_v - own.cell_charge_v
     if above_v <= CLIP_ABOVE_V and cell_v < own.charge_stop_v:

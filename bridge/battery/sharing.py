@@ -195,11 +195,11 @@ class _Room:
 
 
 def _points(packs: Sequence[Pack]) -> list[Point] | None:
-    """What every pack measures, if every pack does. One that is suspected of having left tells nothing."""
+    """What every pack measures, if every pack does. One that may have left tells nothing."""
     points = []
     for pack in packs:
         sample = pack.member.sample
-        suspected = pack.member.state is PackState.ACTIVE and pack.certainty <= 0
+        suspected = pack.open_switch or (pack.member.state is PackState.ACTIVE and pack.certainty <= 0)
         if suspected or not pack.heard or sample is None or sample.current_a is None:
             return None
         points.append((sample.time_s, sample.current_a))

@@ -12,7 +12,8 @@ to what its policy leaves it:
     exclude   its last limit until it is lost, then it is taken to be off the bus, as the user states
 
 A pack last heard with a switch off stays out of the circuit under "hold": it said that it left, and
-the lowered charge voltage (`rules.silent_pack_voltage`) keeps it from harm if it comes back unheard.
+the lowered charge voltage (`rules.silent_pack_voltage`) keeps it from harm if it comes back unheard. One
+that speaks, and says of its switches nothing any more, may be there or not, like a silent one.
 A pack never heard at all may be charged and discharged at 0.1 C, judged by the voltage of the bus.
 """
 
@@ -35,7 +36,7 @@ MILD_C: Final = (10.0, 45.0)
 
 def conducts(pack: Pack, on_pack_lost: str) -> bool:
     """Whether the pack is, or may be, part of the parallel circuit."""
-    if pack.open_switch:
+    if pack.open_switch and not pack.may_be_closed:
         return not pack.trusted and on_pack_lost == "stop"
     return pack.trusted or on_pack_lost != "exclude"
 

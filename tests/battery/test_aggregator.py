@@ -251,6 +251,21 @@ def test_a_switch_that_was_off_and_is_not_spoken_of_any_more_may_be_closed() -> 
     assert story.last.constraints[Limit.DCL][0].pack == "garage"
 
 
+def test_a_pack_that_may_be_closed_is_not_given_more_than_its_share_leaves_it() -> None:
+    """Nor may the others be counted on it: it may be open as well."""
+    gentle = changed(well(), charge_current_limit_a=10.0)
+    closed = Story(GARAGE, SHED).say(lambda now: changed(gentle, time_s=now), "garage").settle()
+    was_off = changed(gentle, discharge_fet_on=False, discharge_allowed=False)
+    story = Story(GARAGE, SHED).say(lambda now: changed(was_off, time_s=now), "garage").settle()
+    assert story.limits() == (100.0, 100.0)
+
+    unsaid = changed(gentle, discharge_fet_on=None)
+    story.say(lambda now: changed(unsaid, time_s=now), "garage").run(100)
+
+    assert 0.0 < story.limits()[0] <= closed.limits()[0] < 20.0
+    assert 0.0 < story.limits()[1] <= 100.0
+
+
 def test_a_lone_pack_with_an_open_charge_switch_may_give_a_little() -> None:
     story = Story(GARAGE).settle()
 

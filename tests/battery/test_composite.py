@@ -229,6 +229,16 @@ def test_a_group_that_only_lets_current_out_gets_just_enough_to_close_its_switch
     assert story.limits()[1] == pytest.approx(8.0)  # a tenth of a pack's rating
 
 
+def test_a_string_is_not_counted_on_while_a_switch_in_it_that_was_off_is_not_spoken_of() -> None:
+    story = bank(IN_SERIES).settle()
+    story.say(says(lambda s: replace(s, discharge_fet_on=False, discharge_allowed=False)), "b").run(40)
+    assert story.limits()[0] > 0
+
+    story.say(says(lambda s: changed(s, discharge_fet_on=None)), "b").run(40)
+    assert story.limits() == (0.0, 0.0)
+    assert story.last.constraints[Limit.CCL][0].text == "no pack can be counted on"
+
+
 def test_two_diodes_in_opposite_directions_are_no_way_for_current() -> None:
     story = bank(GROUPS).settle()
     story.say(says(one_way), "a")

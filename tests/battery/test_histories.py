@@ -1,7 +1,7 @@
 """The design's invariants over histories that hypothesis makes up: packs change, fall silent, come back.
 
-`Histories` holds every decision against `laws`. Beside the bank runs its shadow, which hears the same
-at other times of day: no decision may depend on what a clock happens to show (I17).
+`Histories` holds every decision against `laws`. Beside the bank runs its shadow, which has the packs in the
+opposite order and hears the same at other times of day: no decision may depend on either (I12, I17).
 
 `Losses` is about I10, "losing data never raises a limit". What is lost could have been bad news, so the
 comparison must be at equal knowledge: from a moment on, the bank's twin is refused what one pack says (whole
@@ -235,7 +235,7 @@ class Packs(RuleBasedStateMachine):
 
 
 class Histories(Packs):
-    """One bank, its shadow at another time of day, and the laws."""
+    """One bank, its shadow, and the laws."""
 
     step: Step | None = None
     before: Decision | None = None
@@ -244,7 +244,7 @@ class Histories(Packs):
     def begin(self, packs: list[PackSettings], bank: BankSettings) -> None:
         self.settings, self.policy = packs, bank
         self.says = [well(cells=CELLS) for _ in packs]
-        self.bank, self.shadow = Aggregator(packs, bank), Aggregator(packs, bank)
+        self.bank, self.shadow = Aggregator(packs, bank), Aggregator(packs[::-1], bank)
         self.heard_s = self.began_s = self.decided_s = self.now
         self.was_settled = False
 
@@ -292,6 +292,8 @@ class Histories(Packs):
         decision, shadowed = self.bank.decide(self.now), self.shadow.decide(self.now + LATER_S)
         assert not rises(decision, shadowed)
         assert not rises(shadowed, decision)
+        assert decision.bank == shadowed.bank
+        assert (decision.stage, decision.warnings) == (shadowed.stage, shadowed.warnings)
         starting = any(r.rule == "start_up" for found in decision.constraints.values() for r in found)
         settled = not starting and self.before is not None
         self.step = Step(

@@ -279,6 +279,13 @@ def test_a_pack_that_cannot_be_charged_does_not_clip() -> None:
     assert voltages(replace(with_cell(well(), 7, 3.6), charge_fet_on=False)) == {}
 
 
+def test_a_switch_that_was_off_and_is_not_spoken_of_may_be_closed_and_clips() -> None:
+    closed = with_cell(well(), 7, 3.6)
+    was_open = replace(closed, charge_fet_on=False)
+
+    assert voltages(was_open, replace(closed, charge_fet_on=None)) == voltages(closed)
+
+
 def test_unseen_cells_lower_the_charge_voltage() -> None:
     assert voltages(replace(well(), cell_voltages_v=())) == {"CVL cells_unreadable": 54.4}
 
