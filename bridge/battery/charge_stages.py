@@ -25,7 +25,8 @@ TOP_FAR_V: Final = 0.10
 INVERTER_OFF_V: Final = 0.3  # an inverter's own error, in V of the bank: it may end so much below the target
 HIGH_FOR_S: Final = 10.0
 LOW_FOR_S: Final = 60.0
-FULL_FOR_S = NOT_FULL_FOR_S = 60.0
+FULL_FOR_S: Final = 60.0
+NOT_FULL_FOR_S: Final = 60.0
 BALANCED_FOR_S: Final = 15 * 60.0
 ABSORPTION_MAX_S: Final = 2 * 3600.0
 REBULK_FOR_S: Final = 60.0
@@ -170,7 +171,9 @@ class Stages:
 
     def _enter(self, stage: Stage, seen: Seen, now: float) -> None:
         before, self.stage = self.stage, stage
-        if stage is Stage.ABSORPTION:
+        if stage is Stage.BULK:
+            self._by_time = False
+        elif stage is Stage.ABSORPTION:
             self._absorbing_s = now
         elif stage is Stage.BALANCE:
             self._balancing_s = now

@@ -32,7 +32,8 @@ from bridge.model import (
     Severity,
 )
 
-CYCLE_S = FRAME_S = 1.0  # a decision, and its way to the inverter
+CYCLE_S: Final = 1.0  # a decision
+FRAME_S: Final = 1.0  # its way to the inverter
 SINK_V_PER_S: Final = 0.005  # of the bank, into float and hold
 HOLD_BELOW_V: Final = 0.10  # per cell below the target, while charging is blocked (3.35 V for LFP)
 TAPER_LEAST_V: Final = 0.01

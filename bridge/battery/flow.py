@@ -2,7 +2,8 @@
 
 What a pack carries besides its share of the bank's current is what circulates: an emptier pack is charged
 by the others. It drifts with the charge of the packs, so it is followed with a lag of seconds, and not
-while the load steps. A circuit is one set of packs: when a pack comes or goes, another begins.
+while the load steps. A circuit is one set of packs: when a pack comes or goes, another begins, with the
+voltages that the packs were known to have against each other.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Flow:
     """
 
     def __init__(
-        self, packs: Sequence[PackSettings], shares: Shares, before_a: Mapping[str, float], now: float
+        self, packs: Sequence[PackSettings], shares: Shares, rest_v: Mapping[str, float], now: float
     ):
         self.names = tuple([own.name for own in packs])
         self.circuit: Circuit = shares.circuit(packs)
@@ -37,11 +38,22 @@ class Flow:
         self._restless_since_s = inf
         self._time_s: float | None = None
         self.total_a: float | None = None
-        remaining_a = [before_a.get(name, 0.0) for name in self.names]
-        excess_a = fsum(remaining_a)  # what went through packs that have left
+        siemens = self.circuit.conductance
+        known = [(g, rest_v[name]) for name, g in zip(self.names, siemens, strict=True) if name in rest_v]
+        self._mean_v = fsum([g * v for g, v in known]) / fsum([g for g, _ in known]) if known else 0.0
         self.circulating_a = [
-            amps - share * excess_a for amps, share in zip(remaining_a, self.circuit.share, strict=True)
+            g * (self._mean_v - rest_v.get(name, self._mean_v))
+            for name, g in zip(self.names, siemens, strict=True)
         ]
+
+    def rest_v(self) -> dict[str, float]:
+        """How the packs of this circuit stand against each other with no current, V, by name. What all have
+        in common is not known, and stays as it was.
+        """
+        return {
+            name: self._mean_v - amps / g
+            for name, amps, g in zip(self.names, self.circulating_a, self.circuit.conductance, strict=True)
+        }
 
     def hold(self, now: float) -> None:
         """Not all packs are heard: nothing changes until they are, and then it begins with new samples."""

@@ -3,6 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from bridge.battery.charge_stages import BREAK_S, Marks, Seen, Stage, Stages
 
@@ -174,3 +177,53 @@ def test_an_inverter_that_ends_too_low_for_four_cells_still_reaches_absorption()
         charge = Charge(replace(MARKS, cells=cells))
         assert charge.see(LOW._replace(highest_v=enough_v - 0.01), 60) is Stage.BULK
         assert charge.see(LOW._replace(highest_v=enough_v), 12) is Stage.ABSORPTION
+
+
+class Courses(RuleBasedStateMachine):
+    """I20: whatever a bank goes through, only a full bank, or two hours at the top with next to no current,
+    lead to float, and only they, while the bank is at the top, to being full.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages, self.now = Stages(MARKS), 1000.0
+        self.full_s = self.top_s = 0.0  # how long it has been so without a break
+        self.earned = False  # since the last time in bulk: one of the two ways was gone
+        self.timed = False  # it was the second, and nothing was drawn since
+
+    @rule(
+        seen=st.builds(
+            Seen,
+            highest_v=st.sampled_from([None, 3.29, 3.33, 3.349, 3.37, 3.43, 3.45, 3.47]),
+            spread_v=st.sampled_from([0.005, 0.015, 0.030]),
+            soc=st.sampled_from([None, 0.5, 0.9, 0.97, 1.0]),
+            full=st.booleans(),
+            tail=st.booleans(),
+            drawn=st.booleans(),
+            blocked=st.sampled_from([False, False, False, True]),
+        ),
+        step_s=st.sampled_from([1.0, 10.0, 25.0, 40.0]),
+        steps=st.sampled_from([1, 7, 62, 300, 1000]),
+    )
+    def it_is_seen_like_this(self, seen: Seen, step_s: float, steps: int) -> None:
+        for _ in range(steps):
+            self.now += step_s
+            before, was_full = self.stages.stage, self.stages.full
+            after = self.stages.step(seen, self.now)
+            whole = step_s <= BREAK_S
+            self.full_s = self.full_s + step_s if seen.full and whole else 0.0
+            top = {Stage.ABSORPTION, Stage.BALANCE}
+            self.top_s = self.top_s + step_s if before in top else 0.0
+            late = self.top_s >= 7200.0 and seen.tail
+            ripe = self.full_s >= 60.0 or late
+            self.earned = before is not Stage.BULK and (self.earned or (before in top and ripe))
+            self.timed = before is not Stage.BULK and not seen.drawn and (self.timed or late)
+            if after is Stage.FLOAT and before not in {Stage.FLOAT, Stage.HOLD}:
+                assert self.earned
+            if self.stages.full and not was_full:
+                assert after in {*top, Stage.FLOAT}
+                assert self.full_s >= 10.0 or self.timed
+
+
+TestCourses = Courses.TestCase
+TestCourses.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
