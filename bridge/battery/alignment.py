@@ -25,12 +25,14 @@ Point = tuple[float, float]
 class Snapshot:
     """All packs at time_s, in their order. total_a: the sum of currents_a. restless_a: how much it moved
     in the two seconds before, or between the samples that its lines are drawn through; inf if unknown.
+    swings_a: of each pack, between its two; 0 where it was heard at that moment.
     """
 
     time_s: float
     currents_a: tuple[float, ...]
     total_a: float
     restless_a: float
+    swings_a: tuple[float, ...]
 
 
 class Aligner:
@@ -66,17 +68,18 @@ class Aligner:
             before_s, before_a = track[0]
             if before_s > time_s:
                 return None  # its first sample is younger than the common moment
+            swing_a = 0.0
             if before_s < time_s:
                 after_s, after_a = track[1]
                 swing_a = after_a - before_a
-                swings_a.append(abs(swing_a))
                 before_a += swing_a * (time_s - before_s) / (after_s - before_s)
             currents_a.append(before_a)
+            swings_a.append(abs(swing_a))
         self._time_s = time_s
         total_a = fsum(currents_a)
         restless_a = max(self._moved_a(time_s, total_a), fsum(swings_a))
         self._totals.append((time_s, total_a))
-        return Snapshot(time_s, tuple(currents_a), total_a, restless_a)
+        return Snapshot(time_s, tuple(currents_a), total_a, restless_a, tuple(swings_a))
 
     def _moved_a(self, time_s: float, total_a: float) -> float:
         """How far the total is from what it was two seconds ago, A."""

@@ -13,6 +13,10 @@ and dI of the pack, weighted by w, which forget slowly:
 p_i is the conductance that the settings let expect, with the weight of a step of 5 % of the rating. m_i
 is the relative uncertainty of the share. Because g is in the units of p, packs that were never together
 on the bus can be compared. Fast steps count most: within minutes, polarisation pollutes them.
+
+A picture is calm if little moves in it compared with the step, and that for each pack by itself: one of a
+small share may be seen in the middle of its step while the bank as a whole is calm already, and if load and
+polls keep time with each other, always so.
 """
 
 from __future__ import annotations
@@ -38,6 +42,7 @@ NOISE_A: Final = 7.0
 NOISE_RATIO_MAX: Final = 0.15
 FULL_STEP: Final = 0.2  # of the rating: from here on a step's residual says all about the share's error
 CALM: Final = 0.2  # of the step: as much may still be moving before and after it
+SWING_A: Final = 0.5  # in the line of one pack, this is what its sensor is wrong by
 FAST_S: Final = 8.0  # steps within this time count in full
 WAIT_S: Final = 30.0  # a step that takes longer is none
 FORGET: Final = 0.95
@@ -112,7 +117,8 @@ class Circuit:
             return False
         step_a, elapsed_s = snapshot.total_a - start.total_a, snapshot.time_s - start.time_s
         calm_a = CALM * abs(step_a)
-        if abs(step_a) >= self._step_min_a and snapshot.restless_a <= calm_a and start.restless_a <= calm_a:
+        is_calm = snapshot.restless_a <= calm_a and start.restless_a <= calm_a
+        if abs(step_a) >= self._step_min_a and is_calm and _each_is_calm(start, snapshot):
             self._take(start, snapshot, step_a, min(1.0, (FAST_S / elapsed_s) ** 2))
             self._from = snapshot
             return True
@@ -122,9 +128,10 @@ class Circuit:
 
     def _is_better(self, snapshot: Snapshot, start: Snapshot) -> bool:
         """Whether a step had better begin here, as none has begun there: that was long ago, or not calm."""
+        calm_a = CALM * self._step_min_a
         if snapshot.time_s - start.time_s > FAST_S:
-            return True
-        return snapshot.restless_a < start.restless_a and start.restless_a > CALM * self._step_min_a
+            return snapshot.restless_a <= max(calm_a, start.restless_a)
+        return snapshot.restless_a < start.restless_a and start.restless_a > calm_a
 
     def _take(self, start: Snapshot, end: Snapshot, step_a: float, weight: float) -> None:
         total = fsum(self.conductance)
@@ -154,6 +161,16 @@ class Circuit:
             )
             for one, share in zip(self._learned, self.share, strict=True)
         ]
+
+
+def _each_is_calm(start: Snapshot, end: Snapshot) -> bool:
+    """Whether no pack is seen in the middle of its own step."""
+    return all(
+        max(before_a, after_a) <= max(SWING_A, CALM * abs(to_a - from_a))
+        for before_a, after_a, from_a, to_a in zip(
+            start.swings_a, end.swings_a, start.currents_a, end.currents_a, strict=True
+        )
+    )
 
 
 def prior_s(own: PackSettings) -> float:

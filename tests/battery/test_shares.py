@@ -27,7 +27,7 @@ def bank(**fields: object) -> Circuit:
 
 
 def snapshot(time_s: float, *currents_a: float, restless_a: float = 0.0) -> Snapshot:
-    return Snapshot(time_s, currents_a, sum(currents_a), restless_a)
+    return Snapshot(time_s, currents_a, sum(currents_a), restless_a, (0.0,) * len(currents_a))
 
 
 def learning(*packs: PackSettings) -> Learning:
@@ -195,7 +195,7 @@ def test_the_order_of_the_packs_does_not_matter(
         circuit = learning(*[ALIKE[i] for i in places])
         for number, currents_a in enumerate(pictures):
             amps = tuple([currents_a[i] for i in places])
-            circuit.learn(Snapshot(5.0 * number, amps, sum(currents_a), 0.0))
+            circuit.learn(Snapshot(5.0 * number, amps, sum(currents_a), 0.0, (0.0,) * len(amps)))
         figures = zip(circuit.share, circuit.margin, strict=True)
         return {ALIKE[i].name: figure for i, figure in zip(places, figures, strict=True)}
 
@@ -212,3 +212,15 @@ def test_whatever_was_seen_shares_stay_shares(pictures: list[tuple[float, float,
     assert sum(circuit.share) == pytest.approx(1.0)
     assert all(0.0 < share < 1.0 for share in circuit.share)
     assert all(0.02 <= margin <= 0.5 for margin in circuit.margin)
+
+
+def test_a_pack_of_a_small_share_is_not_learned_from_the_middle_of_its_own_step() -> None:
+    """A load that keeps time with the polls: the third pack's line is drawn through every step at the same
+    place, and the bank is calm by then, for what it carries is less than a fifth.
+    """
+    packs = (pack("a", 50, 44), pack("b", 75, 75), pack("c", 50, 20))
+    circuit = Circuit(packs, (0.0137, 0.0078, 0.0234), (52.0, 52.0, 52.0), noise_a=0.1)
+
+    circuit.run(400, turns(-70.0))
+
+    assert circuit.shares() == pytest.approx([0.299, 0.526, 0.175], abs=0.005)
