@@ -80,6 +80,7 @@ class LearnedSharing:
         self._shares = Shares()
         self._overcurrent = Overcurrent()
         self._flow = Flow((), self._shares, {}, -inf)
+        self._rest_v: dict[str, float] = {}  # of all packs that were ever seen together, see Flow
         self._live = False  # whether every pack of the circuit speaks and says its current
 
     @property
@@ -153,8 +154,8 @@ class LearnedSharing:
         """A new circuit, if these are not the packs of the present one."""
         names = tuple([own.name for own in packs])
         if names != self._flow.names:
-            before_a = dict(zip(self._flow.names, self._flow.circulating_a, strict=True))
-            self._flow = Flow(packs, self._shares, before_a, now)
+            self._rest_v.update(self._flow.rest_v())
+            self._flow = Flow(packs, self._shares, self._rest_v, now)
             self._overcurrent.changed(now)
 
     def _carried_a(self, limit: Limit) -> float | None:
