@@ -100,7 +100,9 @@ def i6_a_cell_at_its_end_ends_the_current(step: Step) -> Iterator[str]:
         if cells_v and s.charge_fet_on is not False and max(cells_v) >= own.cell_max_v:
             if ccl > 0:
                 yield f"I6: {m.name} has a cell at {max(cells_v)} V, CCL {ccl}"
-            lowest_v = max(sum(cells_v) - 0.05, own.cells * (own.cell_charge_v - 0.15)) + TINY
+            # Not the sum of the cells: one that jumped is held back for a sample.
+            bus_v = sum(cells_v) if s.voltage_v is None else s.voltage_v
+            lowest_v = max(bus_v - 0.05, own.cells * (own.cell_charge_v - 0.15)) + TINY
             if len(cells_v) == own.cells and step.decision.charge_voltage_limit_v > lowest_v:
                 yield f"I6: CVL {step.decision.charge_voltage_limit_v} with a cell at {max(cells_v)} V"
         if cells_v and s.discharge_fet_on is not False and min(cells_v) <= own.cell_min_v and dcl > 0:

@@ -7,6 +7,7 @@ from itertools import chain, combinations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge.battery.sharing import Branch, LearnedSharing
 from bridge.model import Constraint, Limit, PackSettings
@@ -268,3 +269,90 @@ def test_state_that_means_nothing_is_left_out() -> None:
     sharing.restore({})
 
     assert sharing.state() == {"shares": {}}
+
+
+class Currents(RuleBasedStateMachine):
+    """I3 over what happens to a bank: loads step within its limits, packs leave, return and fall silent.
+
+    Whatever it is allowed at a moment, with the true resistances and voltages no pack is over its limit by
+    more than 5 % and 1 A, be the silent ones on the bus or not.
+    """
+
+    @initialize(
+        figures=banks,
+        load=st.floats(0.3, 0.9),
+        charges=st.booleans(),
+        periods_s=st.lists(st.sampled_from([1.0, 1.5, 2.0, 3.0, 5.0]), min_size=4, max_size=4),
+        every_s=st.sampled_from([20.0, 30.0, 45.0]),
+    )
+    def begin(
+        self,
+        figures: tuple[list[float], list[float], list[float], list[float]],
+        load: float,
+        charges: bool,  # hypothesis passes it by name
+        periods_s: list[float],
+        every_s: float,
+    ) -> None:
+        self.circuit = replace(drawn(figures), period_s=periods_s[: len(figures[0])])
+        self.names = [own.name for own in self.circuit.packs]
+        self.rated_a = sum(own.rated_charge_current_a for own in self.circuit.packs)
+        high_a = load * self.rated_a * (1.0 if charges else -1.0)
+        self.circuit.run(250, turns(high_a, every_s=every_s)).run(20, 0.0)
+
+    def name(self, number: int) -> str:
+        return self.names[number % len(self.names)]
+
+    def run(self, seconds: float, part: float) -> None:
+        """The inverter takes so much of what it is told, or gives it."""
+        limit = Limit.CCL if part > 0 else Limit.DCL
+        self.circuit.run(seconds, part * self.circuit.limit_a(limit))
+
+    @rule(part=st.floats(-1, 1), seconds=st.sampled_from([3, 10, 40]))
+    def the_load_steps(self, part: float, seconds: float) -> None:
+        self.run(seconds, part)
+
+    @precondition(lambda self: len(self.circuit.off) < len(self.names) - 1)
+    @rule(number=st.integers(0, 3), part=st.floats(-1, 1))
+    def a_pack_leaves(self, number: int, part: float) -> None:
+        self.circuit.silent.discard(self.name(number))
+        self.circuit.off.add(self.name(number))
+        self.circuit.sharing.observe(self.circuit.stands(), self.circuit.now)
+        self.run(20, part)
+
+    @rule(number=st.integers(0, 3))
+    def it_comes_back(self, number: int) -> None:
+        if self.name(number) in self.circuit.off:
+            self.circuit.run(20, 0.0)
+            self.circuit.off.discard(self.name(number))
+            self.circuit.run(20, 0.0)
+
+    @rule(number=st.integers(0, 3))
+    def a_pack_falls_silent(self, number: int) -> None:
+        if self.name(number) not in self.circuit.off:
+            self.circuit.silent.add(self.name(number))
+            self.circuit.sharing.observe(self.circuit.stands(), self.circuit.now)
+
+    @rule(number=st.integers(0, 3))
+    def it_speaks_again(self, number: int) -> None:
+        self.circuit.silent.discard(self.name(number))
+        self.circuit.run(20, 0.0)
+
+    @invariant()
+    def no_pack_would_be_over_its_limit(self) -> None:
+        circuit = self.circuit
+        off, silent = set(circuit.off), sorted(circuit.silent)
+        limits_a = [(1.0, circuit.limit_a(Limit.CCL)), (-1.0, circuit.limit_a(Limit.DCL))]
+        for left in chain.from_iterable(combinations(silent, n) for n in range(len(silent) + 1)):
+            circuit.off = off | set(left)
+            if len(circuit.off) < len(self.names):
+                for sign, bank_a in limits_a:
+                    amps = circuit.currents_a(sign * bank_a)
+                    for own, own_a in zip(circuit.packs, amps, strict=True):
+                        idle_a = circuit.currents_a(0.0)[self.names.index(own.name)] * sign
+                        most_a = 1.05 * own.rated_charge_current_a + 1.0
+                        assert bank_a == 0.0 or sign * own_a <= max(most_a, idle_a)
+        circuit.off = off
+
+
+TestCurrents = Currents.TestCase
+TestCurrents.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
