@@ -1,7 +1,8 @@
 """The design's invariants over histories that hypothesis makes up: packs change, fall silent, come back.
 
 `Histories` holds every decision against `laws`. Beside the bank runs its shadow, which has the packs in the
-opposite order and hears the same at other times of day: no decision may depend on either (I12, I17).
+opposite order and hears the same at other times of day: no decision may depend on either (I12, I17). And
+there is a wider bank, with one pack more that says that it is off the bus: no current may depend on it (I11).
 
 `Losses` is about I10, "losing data never raises a limit". What is lost could have been bad news, so the
 comparison must be at equal knowledge: from a moment on, the bank's twin is refused what one pack says (whole
@@ -33,6 +34,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bridge.battery.aggregator import Aggregator
+from bridge.battery.shaping import QUANTUM
 from bridge.model import (
     NO_ALARMS,
     Alarm,
@@ -45,7 +47,7 @@ from bridge.model import (
     PackState,
     Ratings,
 )
-from tests.battery.laws import Step, broken, rises
+from tests.battery.laws import TINY, Step, broken, rises
 from tests.battery.plain import needs_plain
 from tests.battery.story import changed, well
 
@@ -101,6 +103,16 @@ LOSABLE: dict[str, object] = {
 }
 
 
+OFF_THE_BUS = PackSettings(
+    name="off", cells=CELLS, capacity_ah=280.0, rated_charge_current_a=0.001, rated_discharge_current_a=0.001
+)
+ISOLATED = changed(
+    well(cells=CELLS),
+    charge_fet_on=False,
+    discharge_fet_on=False,
+    charge_allowed=False,
+    discharge_allowed=False,
+)
 REST = (3.3,) * (CELLS - 1)
 traits: st.SearchStrategy[dict[str, object]] = st.sampled_from(
     [
@@ -245,6 +257,7 @@ class Histories(Packs):
         self.settings, self.policy = packs, bank
         self.says = [well(cells=CELLS) for _ in packs]
         self.bank, self.shadow = Aggregator(packs, bank), Aggregator(packs[::-1], bank)
+        self.wider = Aggregator([*packs, OFF_THE_BUS], bank)
         self.heard_s = self.began_s = self.decided_s = self.now
         self.was_settled = False
 
@@ -257,11 +270,12 @@ class Histories(Packs):
         name = self.settings[self.one(number)].name
         self.bank.link(name, up, self.now)
         self.shadow.link(name, up, self.now + LATER_S)
+        self.wider.link(name, up, self.now)
 
     @rule(number=which, trips_v=st.sampled_from([3.45, 3.65]), trips_a=st.sampled_from([15.0, 230.0, -1.0]))
     def it_says_what_it_is_set_to(self, number: int, trips_v: float, trips_a: float) -> None:
         info = PackInfo(ratings=Ratings(cell_ovp_v=trips_v, discharge_ocp_a=trips_a, charge_ocp_a=trips_a))
-        for bank in (self.bank, self.shadow):
+        for bank in (self.bank, self.shadow, self.wider):
             bank.informed(self.settings[self.one(number)].name, info)
 
     @rule(pause_s=pauses, times=st.integers(1, 6))
@@ -275,8 +289,11 @@ class Histories(Packs):
                 self.heard_s = self.now
                 name = self.settings[number].name
                 self.bank.heard(name, sample, self.now)
+                self.wider.heard(name, sample, self.now)
                 later = replace(sample, time_s=self.now + LATER_S)
                 self.shadow.heard(name, later, self.now + LATER_S)
+            off = changed(ISOLATED, time_s=self.now, remaining_ah=50.0 + self.number % 100 / 10)
+            self.wider.heard(OFF_THE_BUS.name, off, self.now)
             self.decide()
 
     @rule()
@@ -290,6 +307,12 @@ class Histories(Packs):
 
     def decide(self) -> None:
         decision, shadowed = self.bank.decide(self.now), self.shadow.decide(self.now + LATER_S)
+        wider = self.wider.decide(self.now)
+        for amps, wider_a in (
+            (decision.charge_current_limit_a, wider.charge_current_limit_a),
+            (decision.discharge_current_limit_a, wider.discharge_current_limit_a),
+        ):
+            assert abs(amps - wider_a) <= QUANTUM + TINY  # a limit rises by a part of the rating
         assert not rises(decision, shadowed)
         assert not rises(shadowed, decision)
         assert decision.bank == shadowed.bank
