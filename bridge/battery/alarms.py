@@ -17,7 +17,7 @@ from bridge.battery.context import Pack
 from bridge.model import NO_ALARMS, Alarm, AlarmCause, Severity
 
 UNCONTAINED_S: Final = 10.0
-# A warning is raised after, and kept for, so long
+# A warning is raised after, and kept for, so long.
 WARN_AFTER_S: Final = 3.0
 WARN_FOR_S: Final = 10.0
 PROTECT_FOR_S: Final = 60.0  # a protection is raised at once

@@ -14,11 +14,11 @@ from typing import Final
 from bridge.battery.rejections import Findings, Rejection
 from bridge.model import PackSettings
 
-# No lithium cell that still works is outside
+# No lithium cell that still works is outside.
 CELL_LOW_V: Final = 1.0
 CELL_HIGH_V: Final = 4.5
 JUMP_V: Final = 0.3  # more than this from one sample to the next is a spike, if no current step explains it
-# How far the sum of the cells may be from the pack voltage
+# How far the sum of the cells may be from the pack voltage.
 SUM_V: Final = 0.5
 SUM_RATIO: Final = 0.02
 

@@ -19,7 +19,7 @@ from enum import StrEnum
 from math import inf
 from typing import Final, NamedTuple
 
-# Per cell below the target: where the top begins, where it is left
+# Per cell below the target: where the top begins, where it is left.
 TOP_NEAR_V: Final = 0.01
 TOP_FAR_V: Final = 0.10
 INVERTER_OFF_V: Final = 0.3  # an inverter's own error, in V of the bank: it may end so much below the target

@@ -24,9 +24,7 @@ DEAD_V: Final = 0.003
 STEP_V: Final = 0.1
 RISE_V_PER_S: Final = 0.02
 LEAD_MAX_V: Final = 0.06  # a step of the current is no slope: what it adds at once does not go on
-CLIP_ABOVE_V: Final = (
-    0.02  # a cell that will be a step and so much above the target: what the bank has, at once
-)
+CLIP_ABOVE_V: Final = 0.02  # a cell that will be a step and so much above the target: what the bank has now
 CLIP_STEEP: Final = 2.5  # and below that by so much for each volt further
 LAG_V: Final = 0.2  # so far what is wanted may be ahead of what is published
 STEP_MAX_S: Final = 3.0  # a longer pause earns no more rise than this

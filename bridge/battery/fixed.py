@@ -14,9 +14,8 @@ from bridge.battery.tapers import Tapers, tapers
 from bridge.model import Constraint, Limit, PackSettings, Ratings
 
 UNKNOWN_OCP: Final = 1.1  # of the rating: where a BMS is taken to trip of which nobody said it
-UNKNOWN_FAST: Final = (
-    2.0  # and at once: the instant stages of JBD boards are at 2 to 3 times it (jbd-bms.com FAQ)
-)
+# And at once: the instant stages of JBD boards are at 2 to 3 times it (jbd-bms.com FAQ).
+UNKNOWN_FAST: Final = 2.0
 TRIP_BAND: Final = 0.95  # of a fuse, and of a BMS's over-current threshold: room for the sensor's error
 
 

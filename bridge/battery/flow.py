@@ -17,10 +17,11 @@ from bridge.battery.shares import Circuit, Shares
 from bridge.model import PackSettings
 
 CIRCULATING_TAU_S: Final = 5.0
-# Of the rating: more than this moves only while the load steps,
+# More than this, of the rating too, moves only while the load steps, which is a bad time to see what
+# circulates, unless it has been so for this long.
 RESTLESS_A: Final = 10.0
 RESTLESS_RATIO: Final = 0.05
-RESTLESS_S: Final = 15.0  # which is a bad time to see what circulates, unless it has been so for this long
+RESTLESS_S: Final = 15.0
 
 
 class Flow:

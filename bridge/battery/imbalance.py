@@ -19,7 +19,7 @@ from bridge.model import Alarm, AlarmCause, PackState, Severity
 
 SOC_APART: Final = 0.20
 SURGE: Final = 0.5  # of what a pack may carry: so much may flow in the moment in which it is connected
-# Who carries less, the greater of the two, is at rest
+# Who carries less, the greater of the two, is at rest.
 REST_A: Final = 2.0
 REST_C_RATE: Final = 0.02
 

@@ -17,7 +17,7 @@ from bridge.battery.facts import Facts
 from bridge.battery.membership import both_off
 from bridge.model import Bank, PackSample, PackSettings
 
-# Beyond these the extreme is shown, not the mean
+# Beyond these the extreme is shown, not the mean.
 HOT_C: Final = 40.0
 COLD_C: Final = 10.0
 HYSTERESIS_C: Final = 2.0

@@ -26,7 +26,7 @@ from bridge.model import BankSettings, Constraint, Limit
 
 BELOW_TRIP: Final = 0.97  # of a current at which a BMS opens: its sensor's error
 SPARE_S: Final = 1.0
-# Of the gateway: until it decides, until the inverter is told
+# Of the gateway: until it decides, until the inverter is told.
 CYCLE_S: Final = 1.0
 FRAME_S: Final = 1.0
 

@@ -31,21 +31,21 @@ from bridge.model import (
     Severity,
 )
 
-# Of the limit, and on top of it
+# Of the limit, and on top of it.
 MARGIN: Final = 1.1
 MARGIN_A: Final = 5.0
 MARGIN_CELL_V: Final = 0.03  # above CVL, per cell: two instruments differ by a few tenths of a volt in 50
 REACTION_S: Final = 5.0  # an inverter is judged by the highest limit of so long a time at least
 LASTS_S: Final = 10.0  # with REACTION_S: 15 s from a limit that falls to the answer
 ALARM_S: Final = 60.0
-# Down, of a bank of 16 cells in series or fewer; of a taller one as much more
+# Down, of a bank of 16 cells in series or fewer; of a taller one as much more.
 STEP_V: Final = 0.2
 STEP_S: Final = 10.0
 STEP_CELLS: Final = 16
-# And up again
+# And up again.
 RECOVER_AFTER_S: Final = 60.0
 RECOVER_STEP_S: Final = 60.0
-# How long discharging stays off; doubled when it happens again
+# How long discharging stays off; doubled when it happens again.
 PAUSE_S: Final = 60.0
 PAUSE_MAX_S: Final = 3600.0
 LOOK_S: Final = 3.0  # a longer pause between two looks counts as no more

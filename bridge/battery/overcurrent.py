@@ -18,7 +18,7 @@ from bridge.model import Alarm, AlarmCause, Constraint, Limit, Severity
 if TYPE_CHECKING:
     from bridge.battery.context import Pack
 
-# Of the limit, and what a sensor adds
+# Of the limit, and what a sensor adds.
 OVER: Final = 1.05
 OVER_A: Final = 1.0
 SAMPLES: Final = 2

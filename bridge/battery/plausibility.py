@@ -29,9 +29,8 @@ TEMPERATURE_HIGH_C: Final = 120.0
 STEP_A: Final = 20.0  # a change of current from which on cell voltages may jump
 FROZEN_AFTER: Final = 20  # identical samples in a row ...
 FROZEN_CURRENT_A: Final = 5.0  # ... while more than this flows: nobody measures any more
-OVERCURRENT_FACTOR: Final = (
-    1.5 * 3.0
-)  # boards trip at once at 2 to 3 times their rating; half as much again is noise
+# Boards trip at once at 2 to 3 times their rating; half as much again is noise.
+OVERCURRENT_FACTOR: Final = 1.5 * 3.0
 FLOAT_MAX: Final = sys.float_info.max
 MOSFET: Final = -1  # the key of this probe; the cells' are 0, 1, ...
 CLOCK_TOLERANCE_S: Final = 1.0  # a sample from further ahead than this has no usable time

@@ -16,7 +16,7 @@ from bridge.battery.timing import elapsed_s
 
 QUANTUM: Final = 0.1  # A and V
 STEP_MAX_S: Final = 3.0  # a longer pause between two decisions earns no more rise than this
-# Of the rating
+# Of the rating.
 ZERO_BELOW: Final = 0.005
 NONZERO_ABOVE: Final = 0.015
 DROP: Final = 0.005  # of the rating: a target that falls by more is bad news, also above the level

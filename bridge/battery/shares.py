@@ -34,10 +34,10 @@ MARGIN_MIN: Final = 0.02
 MARGIN_PRIOR: Final = 0.35
 MARGIN_MAX: Final = 0.5
 PRIOR_STEP: Final = 0.05  # of the rating: the step whose weight the prior has
-# Smaller steps, of the rating too, teach nothing
+# Smaller steps, of the rating too, teach nothing.
 STEP_MIN_A: Final = 5.0
 STEP_RATIO: Final = 0.04
-# Nor do those that the noise of n sensors explains, 7 A * sqrt(n)
+# Nor do those that the noise of n sensors explains, 7 A * sqrt(n).
 NOISE_A: Final = 7.0
 NOISE_RATIO_MAX: Final = 0.15
 FULL_STEP: Final = 0.2  # of the rating: from here on a step's residual says all about the share's error

@@ -27,7 +27,7 @@ from bridge.model import AlarmCause, Constraint, Limit, PackSettings, PackState
 if TYPE_CHECKING:
     from bridge.battery.context import Pack
 
-# What a current sensor may be wrong by, of the rating too
+# What a current sensor may be wrong by, of the rating too.
 SENSOR_A: Final = 0.3
 SENSOR_RATIO: Final = 0.005
 TELLING_A: Final = 2.0  # a circulating current of less is not worth a word

@@ -21,7 +21,7 @@ from bridge.battery.context import Pack
 from bridge.battery.facts import Facts
 from bridge.model import Alarm, AlarmCause, Severity
 
-# The least current, and share of the rating, whose loss says anything
+# The least current, and share of the rating, whose loss says anything.
 TELLING_A: Final = 5.0
 TELLING_RATIO: Final = 0.04
 GONE: Final = 0.2  # of what it was: no more than this is left

@@ -25,12 +25,12 @@ from bridge.model import Alarm, AlarmCause, BankSettings, PackSettings, Severity
 
 FOLLOW_PER_S: Final = 0.01  # while the packs stay the same
 STEP_MAX_S: Final = 3.0
-# Of the lowest pack: from where on, and where only it counts
+# Of the lowest pack: from where on, and where only it counts.
 LOW_BEGINS: Final = 0.15
 LOW_ENDS: Final = 0.05
 ALMOST_FULL: Final = 0.99
 ALMOST_EMPTY: Final = 0.01
-# A stop by voltage above so much charge is a contradiction
+# A stop by voltage above so much charge is a contradiction.
 STOPPED_ABOVE: Final = 0.10
 STOPPED_SHOWS: Final = 0.05
 

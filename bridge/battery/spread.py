@@ -13,7 +13,7 @@ from bridge.battery.chemistry import preset
 from bridge.battery.facts import Facts
 from bridge.model import Alarm, AlarmCause, PackSettings, Severity
 
-# Less than this for so long is rest
+# Less than this for so long is rest.
 REST_C_RATE: Final = 0.02
 REST_S: Final = 60.0
 RELEASE: Final = 0.75  # of the threshold: apart no more
