@@ -36,7 +36,7 @@ from bridge.battery.rules import constraints
 from bridge.battery.separate_port import at_the_bus
 from bridge.battery.shaping import CurrentShaper, VoltageShaper, ceil_to_quantum
 from bridge.battery.sharing import LearnedSharing, Sharing
-from bridge.battery.silence import conducts
+from bridge.battery.silence import measured
 from bridge.battery.soc import StateOfCharge, within_edges
 from bridge.battery.topology import normal, units
 from bridge.battery.watch import Watch
@@ -172,7 +172,8 @@ class Aggregator:
         members = [standing.member for standing in standings]  # without those that are out of service
         self.leaving.observe(standings, now)
         context = self._context(standings, now)
-        self._sharing.observe([p for p in context.packs if conducts(p, self._settings.on_pack_lost)], now)
+        policy = self._settings.on_pack_lost
+        self._sharing.observe([pack for pack in context.packs if measured(pack, policy)], now)
         drafted = self._decision(context, now, settled=settled)
         decision = guard(drafted, members, self._settings, now)
         if decision is not drafted:

@@ -33,7 +33,7 @@ from bridge.battery.known import sum_of_all
 from bridge.battery.merge import bus_voltage, cautious_voltage
 from bridge.battery.rules import circuit
 from bridge.battery.sharing import Sharing
-from bridge.battery.silence import conducts
+from bridge.battery.silence import measured
 from bridge.battery.string_checks import StringChecks
 from bridge.battery.topology import as_one, normal, not_series_rated, on_the_bus_bar
 from bridge.model import (
@@ -193,7 +193,7 @@ class _Group:
 
     def fold(self, leaves: Leaves, now: float) -> Pack:
         children = tuple([part.fold(leaves, now) for part in self._parts])
-        self._sharing.observe([c for c in children if conducts(c, self._bank.on_pack_lost)], now)
+        self._sharing.observe([c for c in children if measured(c, self._bank.on_pack_lost)], now)
         volts = bus_voltage(children)
         found = circuit(
             Context(

@@ -8,12 +8,13 @@ stiffest pack, and n times the smallest is not cautious either.
 `LearnedSharing` measures s and b from the packs' own currents (`alignment`, `shares`, `flow`) and
 draws the limits from where the bank works at the moment (`anchor`). As soon as one pack that may be on
 the bus is not heard, or does not say its current, everything measured stays as it was: losing data
-never raises a limit.
+never raises a limit. A pack that was open and may be closed again is not among those that are measured:
+what the others may carry by themselves holds, and what all of them may, with it there or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import fsum, inf
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -48,7 +49,7 @@ class Sharing(Protocol):
     """Turns what packs may carry into what the bank may carry."""
 
     def observe(self, packs: Sequence[Pack], now: float) -> None:
-        """A new picture of all packs that are, or may be, part of the parallel circuit."""
+        """A new picture of all packs of the parallel circuit (`silence.measured`)."""
         ...
 
     def limits(self, branches: Sequence[Branch], limit: Limit) -> list[Constraint]:
@@ -114,41 +115,44 @@ class LearnedSharing:
 
     def limits(self, branches: Sequence[Branch], limit: Limit) -> list[Constraint]:
         """See `Sharing`. A lone pack needs no margin: its limit is the bank's."""
-        if len(branches) > 1:
-            return [*self._shared(branches, limit), _sum(branches, limit)]
-        alone = branches[0]
-        text = f"{alone.pack.name}: "
-        return [*[_lifted(alone, cause, cause.value, text) for cause in alone.causes], _sum(branches, limit)]
+        if len(branches) == 1:
+            return [*_alone(branches[0]), _sum(branches, limit)]
+        flow = self._circuit(branches)
+        found = self._shared(branches, limit, flow)
+        if flow is not self._flow:
+            measured = [branch for branch in branches if branch.pack.name in self._flow.names]
+            if len(measured) == 1:
+                found += _alone(measured[0])
+            elif len(measured) > 1 and len(measured) == len(self._flow.names):
+                found += self._shared(measured, limit, self._flow)
+        self._overcurrent.allowed(limit, min([constraint.value for constraint in found]))
+        return [*found, _sum(branches, limit)]
 
-    def _shared(self, branches: Sequence[Branch], limit: Limit) -> Iterator[Constraint]:
-        parts = self.parts(branches, limit)
-        room = _Room(parts, self._carried_a(limit), anchored=self._live and _all_sure(branches))
-        least_a = inf
-        for number, (branch, part) in enumerate(zip(branches, parts, strict=True)):
-            text = f"{part.name}: {self._share_text(number, part)}"
+    def _shared(self, branches: Sequence[Branch], limit: Limit, flow: Flow) -> list[Constraint]:
+        """What these packs may carry together. flow: theirs."""
+        parts = _parts(branches, limit, flow)
+        found: list[Constraint] = []
+        anchored = self._live and flow is self._flow and _all_sure(branches)
+        room = _Room(parts, _carried_a(flow, limit), anchored=anchored)
+        for branch, part, measured in zip(branches, parts, flow.circuit.measured, strict=True):
+            text = f"{part.name}: {_share_text(part, measured=measured)}"
             sensor_a = SENSOR_A + SENSOR_RATIO * _rated_a(branch.pack, limit)
-            for cause in self._overcurrent.causes(part.name, branch.causes):
-                amps = room.bank_a(cause.value, part, sensor_a)
-                least_a = min(least_a, amps)
-                yield _lifted(branch, cause, amps, text)
-        self._overcurrent.allowed(limit, least_a)
+            found += [
+                _lifted(branch, cause, room.bank_a(cause.value, part, sensor_a), text)
+                for cause in self._overcurrent.causes(part.name, branch.causes)
+            ]
+        return found
 
     def parts(self, branches: Sequence[Branch], limit: Limit) -> list[Part]:
         """See `Sharing`."""
-        if tuple([branch.pack.name for branch in branches]) != self._flow.names:
-            self._gather([branch.pack for branch in branches], -inf)
-        circuit, sign = self._flow.circuit, 1.0 if limit is Limit.CCL else -1.0
-        return [
-            Part(branch.pack.name, g, s, m, sign * b, branch.certainty)
-            for branch, g, s, m, b in zip(
-                branches,
-                circuit.conductance,
-                circuit.share,
-                circuit.margin,
-                self._flow.circulating_a,
-                strict=True,
-            )
-        ]
+        return _parts(branches, limit, self._circuit(branches))
+
+    def _circuit(self, branches: Sequence[Branch]) -> Flow:
+        """The circuit that is measured, if it is theirs; else theirs as it may be expected to be."""
+        if tuple([branch.pack.name for branch in branches]) == self._flow.names:
+            return self._flow
+        rest_v = {**self._rest_v, **self._flow.rest_v()}
+        return Flow([branch.pack for branch in branches], self._shares, rest_v, -inf)
 
     def _gather(self, packs: Sequence[PackSettings], now: float) -> None:
         """A new circuit, if these are not the packs of the present one."""
@@ -157,22 +161,6 @@ class LearnedSharing:
             self._rest_v.update(self._flow.rest_v())
             self._flow = Flow(packs, self._shares, self._rest_v, now)
             self._overcurrent.changed(now)
-
-    def _carried_a(self, limit: Limit) -> float | None:
-        """What the bank carries in this direction; None if that was not seen."""
-        total_a = self._flow.total_a
-        if total_a is None:
-            return None
-        return max(0.0, total_a if limit is Limit.CCL else -total_a)
-
-    def _share_text(self, number: int, part: Part) -> str:
-        """How much of the bank's current it takes, and from where that is known."""
-        known = "measured" if self._flow.circuit.measured[number] else "assumed"
-        text = f"{100 * part.share:.0f} % share of the bank ({known}), "
-        if abs(part.circulating_a) < TELLING_A:
-            return text
-        sign = "and" if part.circulating_a > 0 else "less"
-        return f"{text[:-2]} {sign} {abs(part.circulating_a):.0f} A that circulate, "
 
 
 class _Room:
@@ -195,12 +183,38 @@ class _Room:
         return cold_a if carried_a is None else max(0.0, min(cold_a, cold.from_a(room_a, part, carried_a)))
 
 
+def _parts(branches: Sequence[Branch], limit: Limit, flow: Flow) -> list[Part]:
+    circuit, sign = flow.circuit, 1.0 if limit is Limit.CCL else -1.0
+    return [
+        Part(branch.pack.name, g, s, m, sign * b, branch.certainty)
+        for branch, g, s, m, b in zip(
+            branches, circuit.conductance, circuit.share, circuit.margin, flow.circulating_a, strict=True
+        )
+    ]
+
+
+def _carried_a(flow: Flow, limit: Limit) -> float | None:
+    """What the bank carries in this direction; None if that was not seen."""
+    if flow.total_a is None:
+        return None
+    return max(0.0, flow.total_a if limit is Limit.CCL else -flow.total_a)
+
+
+def _share_text(part: Part, *, measured: bool) -> str:
+    """How much of the bank's current it takes, and from where that is known."""
+    text = f"{100 * part.share:.0f} % share of the bank ({'measured' if measured else 'assumed'}), "
+    if abs(part.circulating_a) < TELLING_A:
+        return text
+    sign = "and" if part.circulating_a > 0 else "less"
+    return f"{text[:-2]} {sign} {abs(part.circulating_a):.0f} A that circulate, "
+
+
 def _points(packs: Sequence[Pack]) -> list[Point] | None:
-    """What every pack measures, if every pack does. One that may have left tells nothing."""
+    """What every pack measures, if every pack does. One that is suspected of having left tells nothing."""
     points = []
     for pack in packs:
         sample = pack.member.sample
-        suspected = pack.open_switch or (pack.member.state is PackState.ACTIVE and pack.certainty <= 0)
+        suspected = pack.member.state is PackState.ACTIVE and pack.certainty <= 0
         if suspected or not pack.heard or sample is None or sample.current_a is None:
             return None
         points.append((sample.time_s, sample.current_a))
@@ -213,6 +227,11 @@ def _all_sure(branches: Sequence[Branch]) -> bool:
 
 def _rated_a(own: PackSettings, limit: Limit) -> float:
     return own.rated_charge_current_a if limit is Limit.CCL else own.rated_discharge_current_a
+
+
+def _alone(branch: Branch) -> list[Constraint]:
+    text = f"{branch.pack.name}: "
+    return [_lifted(branch, cause, cause.value, text) for cause in branch.causes]
 
 
 def _lifted(branch: Branch, cause: Constraint, amps: float, text: str) -> Constraint:

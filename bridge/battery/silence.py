@@ -41,6 +41,13 @@ def conducts(pack: Pack, on_pack_lost: str) -> bool:
     return pack.trusted or on_pack_lost != "exclude"
 
 
+def measured(pack: Pack, on_pack_lost: str) -> bool:
+    """Whether the pack is one of those by which the circuit is known: not one that was open and may be closed
+    again, lest the others be known less well for it.
+    """
+    return conducts(pack, on_pack_lost) and not pack.may_be_closed
+
+
 def branch(pack: Pack, limit: Limit, context: Context) -> Branch | None:
     """The pack in the parallel circuit, for one direction; None if it is not part of it."""
     member = pack.member

@@ -266,6 +266,22 @@ def test_a_pack_that_may_be_closed_is_not_given_more_than_its_share_leaves_it() 
     assert 0.0 < story.limits()[1] <= 100.0
 
 
+def test_what_the_others_carry_is_known_as_well_as_before_when_a_pack_may_be_closed_again() -> None:
+    """They carry far too much, and what brings them back is drawn from that."""
+    busy = well(current_a=-200.0)
+    one_way = changed(busy, current_a=-20.0, charge_fet_on=False, charge_allowed=False)
+    unsaid = changed(one_way, charge_fet_on=None, charge_allowed=True)
+
+    def says(sample: PackSample) -> Feed:
+        return lambda now: changed(sample, time_s=now, remaining_ah=now % 100)
+
+    story = Story(GARAGE, SHED, replace(SHED, name="attic")).say(says(busy)).say(says(one_way), "attic")
+    before_a = story.settle().limits()[1]
+    story.say(says(unsaid), "attic").run(150)
+
+    assert 0.0 < story.limits()[1] <= before_a < 20.0
+
+
 def test_a_lone_pack_with_an_open_charge_switch_may_give_a_little() -> None:
     story = Story(GARAGE).settle()
 
