@@ -21,15 +21,16 @@ TAIL_C_RATE: Final = 0.02  # less than this flows in: next to nothing
 
 class View:
     """One pass over the packs. highest: the pack of the highest cell, of those that can be charged, which
-    are `among` many; those of them that are not lost are together rated for rated_a. heard: at least one
-    speaks.
+    are `among` many; of: the names of all with so high a cell; those of them that are not lost are together
+    rated for rated_a. heard: at least one speaks.
     """
 
-    __slots__ = ("among", "blocked", "capacity_ah", "current_a", "heard", "highest", "highest_v", "rated_a",
-                 "soc", "spread_v")  # fmt: skip
+    __slots__ = ("among", "blocked", "capacity_ah", "current_a", "heard", "highest", "highest_v", "of",
+                 "rated_a", "soc", "spread_v")  # fmt: skip
 
     def __init__(self, packs: Sequence[Pack], *, excludes: bool) -> None:
         self.highest: Facts | None = None
+        self.of: tuple[str, ...] = ()
         self.highest_v, self.among, self.rated_a = -inf, 0, 0.0
         self.soc: float | None = None
         self.current_a: float | None = 0.0
@@ -69,7 +70,9 @@ class View:
         self.among += 1
         self.rated_a += own.charge_carry_a if trusted else 0.0  # it may have left
         if cell_v > self.highest_v:
-            self.highest, self.highest_v = facts, cell_v
+            self.highest, self.highest_v, self.of = facts, cell_v, (own.name,)
+        elif cell_v == self.highest_v:
+            self.of += (own.name,)
 
     def _count(self, facts: Facts) -> None:
         sample = facts.sample

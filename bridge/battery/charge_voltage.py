@@ -45,10 +45,10 @@ class Loop:
 
 
 class Highest(NamedTuple):
-    """The highest cell, V, and the pack that it is of, one `among` so many."""
+    """The highest cell, V, and the packs that have one as high, of `among` so many."""
 
     cell_v: float
-    of: str
+    of: tuple[str, ...]
     among: int
 
 
@@ -83,7 +83,7 @@ class ChargeVoltage:
         loop, passed_s = self._loop, elapsed_s(self._now, now)
         self._now = now
         before, predicted_v = self._highest, highest.cell_v
-        if passed_s > 0 and before is not None and (before.among == highest.among or before.of == highest.of):
+        if passed_s > 0 and before is not None and _is_same(before, highest):
             weight = -expm1(-passed_s / SLOPE_TAU_S)
             slope_v_per_s = (predicted_v - before.cell_v) / passed_s
             self._slope_v_per_s += weight * (slope_v_per_s - self._slope_v_per_s)
@@ -108,3 +108,8 @@ class ChargeVoltage:
             return
         step_v = self._gain_per_s * error_v * min(passed_s, self._loop.delay_s)
         self.voltage_v += min(step_v, RISE_V_PER_S * min(passed_s, STEP_MAX_S))
+
+
+def _is_same(before: Highest, highest: Highest) -> bool:
+    """Whether the two can be compared."""
+    return before.among == highest.among or not set(before.of).isdisjoint(highest.of)

@@ -161,7 +161,7 @@ class Charging:
         if not self._settings.controller or view.highest is None:
             voltage.voltage_v = self._top_v
             return ()
-        highest = Highest(view.highest_v, view.highest.settings.name, view.among)
+        highest = Highest(view.highest_v, view.of, view.among)
         lead = voltage.step(highest, bus_v, self._top_v, now)
         if lead.voltage_v >= self._top_v and lead.factor >= 1.0:
             return ()
